@@ -55,6 +55,5 @@ class EncryptedTextField(models.TextField):
         return decrypt(value) if value else value
 
     def get_lookup(self, lookup_name: str) -> Any:
-        if lookup_name in ("isnull",):
-            return super().get_lookup(lookup_name)
-        return None
+        # "exact" serves comparisons with "" alone: any other value rests differently every time.
+        return super().get_lookup(lookup_name) if lookup_name in ("exact", "isnull") else None
