@@ -1,0 +1,185 @@
+"""Is everything alive, and does the watch see? Judged by the age of the signs of life in the database.
+
+django-health-check was looked at for this: under WSGI it starts an event loop for every request, runs each check in a
+thread with a database connection of its own, and knows only "OK" or an error. Here one query answers for all parts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from appointments.limits import QUIET_GAP
+from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
+
+FRESH = timedelta(seconds=60)
+CITY = "city"
+# Stamped next to "city" when an answer was bad or did not come.
+CITY_TROUBLE = "city:trouble"
+# Nothing can be done for people while one of these is missing; the others only narrow what we can do.
+NEEDED = frozenset(
+    {"web", "bot", "city", "database", *(f"queue:{queue}" for queue in ("booking", "polling", "notify"))}
+)
+
+_REASON_OF_CODE = {
+    "serviceUnavailable": "maintenance",
+    "notUnderstood": "not_understood",
+    "rateLimitExceeded": "slow_down",
+    "IP_BLACKLISTED": "slow_down",
+    "ipBlacklisted": "slow_down",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of the system. `detail` is a short English word for machines, `age` the time since its last sign."""
+
+    name: str
+    ok: bool
+    detail: str
+    age: timedelta | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether the service can do nothing for people without it."""
+        return self.name in NEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class CitySight:
+    """Whether the watch sees, since when, and if not, why.
+
+    `reason` is "" while it sees, else one of "starting", "slow_down", "maintenance", "no_answer", "not_understood",
+    "captcha". It is the present moment: who tells people adds a grace of their own.
+    """
+
+    sees: bool
+    since: datetime
+    reason: str
+
+
+def component_names() -> tuple[str, ...]:
+    """Every part this installation consists of, in the order staff read them."""
+    return ("web", "bot", *(f"queue:{queue}" for queue in settings.QUEUES), CITY, "database", "captcha")
+
+
+def components(now: datetime) -> list[Component]:
+    """Every part with its state at `now` (aware). Never raises: an unreachable database is a finding, too."""
+    try:
+        beats = {beat.name: beat for beat in Heartbeat.objects.all()}
+        breakers = {breaker.name: breaker for breaker in CircuitBreaker.objects.all()}
+    except DatabaseError:
+        connection.close()
+        return [
+            Component(
+                name,
+                ok=name == "web",
+                detail="alive" if name == "web" else "unknown" if name != "database" else "unreachable",
+            )
+            for name in component_names()
+        ]
+    return components_from(beats, breakers, now)
+
+
+def components_from(
+    beats: Mapping[str, Heartbeat], breakers: Mapping[str, CircuitBreaker], now: datetime
+) -> list[Component]:
+    """`components` for a caller who has already read the rows."""
+    found = [Component("web", ok=True, detail="alive", age=timedelta(0)), _by_age("bot", beats, now)]
+    found += [_by_age(f"queue:{queue}", beats, now) for queue in settings.QUEUES]
+    found += [
+        _city(beats, now),
+        Component("database", ok=True, detail="alive", age=timedelta(0)),
+        _captcha(breakers, now),
+    ]
+    return found
+
+
+def missing(parts: list[Component]) -> list[str]:
+    """Names of the parts without which the service is not ready."""
+    return [part.name for part in parts if part.needed and not part.ok]
+
+
+def city_sight(now: datetime) -> CitySight:
+    """Whether the watch sees the city's calendar at `now` (aware). `since` is aware, UTC. At most five short queries."""
+    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=(CITY, CITY_TROUBLE))}
+    breakers = {
+        breaker.name: breaker for breaker in CircuitBreaker.objects.filter(name__in=("watching", "captcha"))
+    }
+    gate = GateState.objects.filter(egress=settings.EGRESS_NAME).first()
+    return sight_from(beats, breakers, gate, now)
+
+
+def sight_from(
+    beats: Mapping[str, Heartbeat],
+    breakers: Mapping[str, CircuitBreaker],
+    gate: GateState | None,
+    now: datetime,
+) -> CitySight:
+    """`city_sight` for a caller who has already read the rows."""
+    good, trouble = beats.get(CITY), beats.get(CITY_TROUBLE)
+    if good is None and trouble is None:
+        return CitySight(sees=False, since=now, reason="starting")
+    if gate and gate.paused_until and gate.paused_until > now:
+        return CitySight(sees=False, since=gate.refused_at or gate.last_call_at or now, reason="slow_down")
+    watching = breakers.get("watching")
+    if watching and watching.state != CircuitBreaker.State.CLOSED:
+        return CitySight(sees=False, since=watching.opened_at or now, reason=_reason(watching.reason))
+    if not _city(beats, now).ok:
+        since = good.at if good else trouble.at if trouble else now
+        return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
+    captcha = breakers.get("captcha")
+    if captcha and captcha.state != CircuitBreaker.State.CLOSED and _only_guarded_requests():
+        return CitySight(sees=False, since=captcha.opened_at or now, reason="captcha")
+    return CitySight(sees=True, since=_seeing_since(trouble, gate) or (good.at if good else now), reason="")
+
+
+def _by_age(name: str, beats: Mapping[str, Heartbeat], now: datetime) -> Component:
+    beat = beats.get(name)
+    if beat is None:
+        return Component(name, ok=False, detail="no sign of life yet")
+    age = max(now - beat.at, timedelta(0))
+    ok = age <= FRESH
+    return Component(name, ok=ok, detail=(beat.detail or "alive") if ok else "silent", age=age)
+
+
+def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:
+    """The city rests between two rounds of calls, so after a good answer one quiet gap more is no bad sign."""
+    good, trouble = beats.get(CITY), beats.get(CITY_TROUBLE)
+    if good is None:
+        return Component(CITY, ok=False, detail=trouble.detail if trouble else "no sign of life yet")
+    troubled = trouble is not None and trouble.at > good.at
+    age = max(now - good.at, timedelta(0))
+    ok = age <= (FRESH if troubled else FRESH + QUIET_GAP)
+    detail = trouble.detail if troubled and trouble else good.detail
+    return Component(CITY, ok=ok, detail=detail or ("alive" if ok else "silent"), age=age)
+
+
+def _captcha(breakers: Mapping[str, CircuitBreaker], now: datetime) -> Component:
+    if settings.CAPTCHA_MODE == "off":
+        return Component("captcha", ok=True, detail="off")
+    breaker = breakers.get("captcha")
+    if breaker and breaker.state != CircuitBreaker.State.CLOSED:
+        age = now - breaker.opened_at if breaker.opened_at else None
+        return Component("captcha", ok=False, detail=breaker.reason or "breaker open", age=age)
+    return Component("captcha", ok=True, detail=settings.CAPTCHA_MODE)
+
+
+def _reason(code: str) -> str:
+    return _REASON_OF_CODE.get(code, "no_answer")
+
+
+def _only_guarded_requests() -> bool:
+    guarded = set(PollTarget.objects.filter(active=True).values_list("guarded", flat=True).distinct())
+    return guarded == {True}
+
+
+def _seeing_since(trouble: Heartbeat | None, gate: GateState | None) -> datetime | None:
+    """When the first call after the last trouble went out; without any trouble, the first call we remember."""
+    calls = Call.objects.order_by("at")
+    ends = [moment for moment in (trouble and trouble.at, gate and gate.paused_until) if moment]
+    if ends:
+        calls = calls.filter(at__gte=max(ends))
+    return calls.values_list("at", flat=True).first()
