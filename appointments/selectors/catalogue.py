@@ -1,0 +1,153 @@
+"""Questions to the catalogue: which services a word means, where they may be booked, how many at once."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from rapidfuzz import fuzz, process
+
+from appointments.models import CatalogueState, Offering, Office, Service
+from appointments.upstream.types import ServiceCount
+from appointments.words import EVERYDAY_WORDS, TOPIC_WORDS
+
+TOPICS: tuple[str, ...] = (*TOPIC_WORDS, "other")
+LONGEST_QUERY = 80
+MOST_PER_APPOINTMENT = 25
+# Below this a word is no typing error of another but another word. Found by trying everyday words.
+_SAME_WORD = 80
+_GOOD_ENOUGH = 55
+
+
+def bookable_services() -> list[Service]:
+    """Services somebody can get an appointment for online now, by name."""
+    return list(
+        Service.objects.filter(
+            withdrawn_at=None, offerings__office__withdrawn_at=None, offerings__office__bookable=True
+        ).distinct()
+    )
+
+
+def find_services(text: str, limit: int = 6) -> list[Service]:
+    """Services that `text` may mean, best first; empty when nothing comes near.
+
+    Forgives typing errors and knows everyday words in German and English ("register adress" finds the Anmeldung).
+    """
+    words = _words(text[:LONGEST_QUERY])
+    if not words:
+        return []
+    meant = _city_words(words)
+    scored = []
+    for service in bookable_services():
+        score = _score(words, meant, plain(service.name))
+        if score >= _GOOD_ENOUGH:
+            scored.append((-score, not service.on_start_page, len(service.name), service.name, service))
+    return [entry[-1] for entry in sorted(scored, key=lambda entry: entry[:-1])][:limit]
+
+
+def popular_services(topic: str) -> list[Service]:
+    """Services of one topic of the menu; "other" holds what no topic names."""
+    services = bookable_services()
+    if topic == "other":
+        every_word = [word for words in TOPIC_WORDS.values() for word in words]
+        return [s for s in services if not any(plain(word) in plain(s.name) for word in every_word)]
+    words = [plain(word) for word in TOPIC_WORDS.get(topic, ())]
+    ranked = []
+    for service in services:
+        places = [index for index, word in enumerate(words) if word in plain(service.name)]
+        if places:
+            ranked.append((places[0], service.name, service))
+    return [service for _place, _name, service in sorted(ranked, key=lambda entry: entry[:2])]
+
+
+def offices_for(services: tuple[ServiceCount, ...]) -> list[Office]:
+    """Offices where all of `services` may be booked together, highest priority first, then by name.
+
+    One office without a relation to one of the services would spoil the whole request, so it is left out here.
+    """
+    wanted = [item.service_id for item in services]
+    offices = Office.objects.filter(withdrawn_at=None, bookable=True).order_by("-priority", "name")
+    for upstream_id in wanted:
+        offices = offices.filter(
+            pk__in=Offering.objects.filter(service__upstream_id=upstream_id).values("office")
+        )
+    return [
+        office
+        for office in offices
+        if not set(wanted) & {int(number) for number in office.disabled_services}
+        and slots_needed(office, services) <= (office.slots_per_appointment or MOST_PER_APPOINTMENT)
+    ]
+
+
+def slots_needed(office: Office, services: tuple[ServiceCount, ...]) -> int:
+    """How many slots of `office` these services take together."""
+    per_unit = dict(office.offerings.values_list("service__upstream_id", "slots"))
+    return sum(item.count * per_unit.get(item.service_id, 0) for item in services)
+
+
+def largest_count(service: Service) -> int:
+    """How often `service` may be booked in one appointment, 1 to 25."""
+    return max(1, min(service.max_quantity or 1, MOST_PER_APPOINTMENT))
+
+
+def may_be_combined(services: tuple[ServiceCount, ...]) -> bool:
+    """Whether the catalogue's rules allow these services in one appointment, main service first."""
+    if len({item.service_id for item in services}) != len(services):
+        return False
+    main = Service.objects.filter(upstream_id=services[0].service_id).first()
+    return main is not None and all(str(item.service_id) in main.combinable for item in services[1:])
+
+
+def catalogue_is_known() -> bool:
+    """Whether the catalogue was ever fetched; before that nothing can be watched."""
+    return CatalogueState.objects.filter(synced_at__isnull=False).exists()
+
+
+def plain(text: str) -> str:
+    """`text` in small letters without accents, umlauts written out, everything else as blanks."""
+    text = text.lower().translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}))
+    text = unicodedata.normalize("NFKD", text)
+    return re.sub(r"[^a-z0-9а-яіїєґ]+", " ", "".join(c for c in text if not unicodedata.combining(c))).strip()
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in plain(text).split() if len(word) > 1]
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> dict[str, tuple[str, ...]]:
+    """Everyday word -> the city's words it stands for."""
+    meanings: dict[str, list[str]] = {}
+    for said, meant in EVERYDAY_WORDS:
+        for word in plain(said).split():
+            meanings.setdefault(word, []).extend(plain(meant).split())
+    return {word: tuple(dict.fromkeys(meant)) for word, meant in meanings.items()}
+
+
+def _city_words(words: list[str]) -> dict[str, float]:
+    """The city's words that `words` stand for, each with a weight: how many of the words lead to it."""
+    weights: dict[str, float] = {}
+    dictionary = _dictionary()
+    for word in words:
+        near = process.extract(word, dictionary.keys(), scorer=fuzz.ratio, score_cutoff=_SAME_WORD, limit=2)
+        for said, likeness, _index in near:
+            for meant in dictionary[said]:
+                weights[meant] = weights.get(meant, 0) + likeness / 100
+    return weights
+
+
+def _score(words: list[str], meant: dict[str, float], name: str) -> float:
+    """How well a service's plain name fits, 0 to about 200: direct words, then the meaning of everyday ones."""
+    name_words = name.split()
+    direct = [
+        max(
+            (fuzz.ratio(word, other) if len(word) < 5 else max(fuzz.ratio(word, other), 95 * (word in other)))
+            for other in name_words
+        )
+        for word in words
+    ]
+    hits = [likeness for likeness in direct if likeness >= _SAME_WORD]
+    score = sum(hits) / len(words) if hits else 0.0
+    by_meaning = sum(weight for word, weight in meant.items() if any(word in other for other in name_words))
+    if meant and by_meaning:
+        score += 60 + 40 * by_meaning / (len(words) + len(meant) / 2)
+    return score
