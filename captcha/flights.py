@@ -1,0 +1,281 @@
+"""One flight: challenge, solution, token; with its lease, its budget and the pauses after failures."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from math import ceil
+
+from django.db import transaction
+
+from captcha import proof_of_work, tokens
+from captcha.errors import (
+    CaptchaError,
+    CaptchaUnavailable,
+    HumanNeeded,
+    NotAdmitted,
+    SolutionRefused,
+    SolveAborted,
+    TransportFailed,
+    VerifyUnknown,
+)
+from captcha.models import CaptchaToken
+from captcha.providers import LONGEST_SOLVE, check_bounds, provider_for
+from captcha.types import Clock, Transport
+from termin_project.encryption import Undecryptable
+
+State = CaptchaToken.State
+
+CALL_LEASE = timedelta(seconds=75)
+"""Longer than one call can take, waiting at the gate included."""
+
+SOLVE_LEASE = LONGEST_SOLVE + timedelta(seconds=30)
+NEEDS_HUMAN_FOR = timedelta(minutes=10)
+HALF_HOUR, HOUR, DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
+CHALLENGES_PER_HALF_HOUR = 8
+CHALLENGES_PER_DAY = 100
+SOLVING_PER_HOUR = timedelta(seconds=120)
+TRIES = 2
+FIRST_BACKOFF = timedelta(seconds=30)
+FAILURES_BEFORE_COOLDOWN = 3
+COOLDOWNS_BEFORE_BLOCK = 3
+LONGEST_COOLDOWN = timedelta(hours=6)
+
+
+class LeaseLost(Exception):
+    """Another process took the flight over; whatever we have is no longer wanted."""
+
+
+def row_of(site: str) -> CaptchaToken:
+    """The row of `site`, made if it is not there."""
+    rows = CaptchaToken.objects.filter(site=site)
+    try:
+        return rows.first() or CaptchaToken.objects.get_or_create(site=site)[0]
+    except Undecryptable:
+        # Its key is gone. A token is worth a tenth of a second of work: a fresh start costs less than a repair.
+        rows.update(token="", state=State.ABSENT, lease_owner="", lease_until=None)
+        return rows.get()
+
+
+@contextmanager
+def locked_row(site: str) -> Iterator[CaptchaToken]:
+    """The row of `site`, locked until the block ends; for short changes only."""
+    row_of(site)
+    with transaction.atomic():
+        yield CaptchaToken.objects.select_for_update().get(site=site)
+
+
+def obstacle(row: CaptchaToken, at: datetime) -> CaptchaError | None:
+    """Why no flight may start now, or None."""
+    if row.state == State.NEEDS_HUMAN and row.since is not None and at - row.since < NEEDS_HUMAN_FOR:
+        return HumanNeeded(row.last_error or "unknownScheme", shape=row.unknown_shape)
+    if row.cooldown_until is not None and at < row.cooldown_until:
+        return CaptchaUnavailable(row.cooldown_until, row.last_error or "cooldown")
+    free_at = budget_free_at(row, at)
+    return CaptchaUnavailable(free_at, "budget") if free_at > at else None
+
+
+def budget_free_at(row: CaptchaToken, at: datetime) -> datetime:
+    """When the next challenge may be asked for; `at` itself if that is now."""
+    free_at = at
+    for span, most in ((HALF_HOUR, CHALLENGES_PER_HALF_HOUR), (DAY, CHALLENGES_PER_DAY)):
+        recent = row.challenges_since(at - span)
+        if len(recent) >= most:
+            leaves = datetime.fromtimestamp(recent[-most][0], at.tzinfo) + span
+            free_at = max(free_at, leaves)
+    spent = row.challenges_since(at - HOUR)
+    if row.solving_since(at - HOUR) >= SOLVING_PER_HOUR:
+        free_at = max(free_at, datetime.fromtimestamp(spent[0][0], at.tzinfo) + HOUR)
+    return free_at
+
+
+def claim(site: str, at: datetime) -> str:
+    """The right to fly, as the name of its holder; "" if another was first."""
+    owner = secrets.token_hex(8)
+    with locked_row(site) as row:
+        if row.in_flight(at) or row.state == State.BLOCKED or obstacle(row, at) is not None:
+            return ""
+        if row.serves(at) and not row.is_stale(at):
+            return ""
+        row.lease_owner, row.lease_until = owner, at + CALL_LEASE
+        enter(row, State.FETCHING, at)
+        row.save()
+    return owner
+
+
+def fly(transport: Transport, *, site: str, owner: str, clock: Clock) -> str:
+    """Challenge, solution, token: two tries at most. Raises `CaptchaUnavailable` or `HumanNeeded` and leaves the lease.
+
+    Anything unforeseen ends the flight too, as a failed call, so that the others need not wait for its lease.
+    """
+    try:
+        return _tries(transport, site, owner, clock)
+    except LeaseLost:
+        raise CaptchaUnavailable(clock() + timedelta(seconds=5), "leaseLost") from None
+    except CaptchaError:
+        raise
+    except BaseException:
+        with suppress(LeaseLost), _own(site, owner) as row:
+            _failed(row, "unforeseen", clock())
+        raise
+
+
+def _tries(transport: Transport, site: str, owner: str, clock: Clock) -> str:
+    reason = ""
+    for _ in range(TRIES):
+        try:
+            return _one_try(transport, site, owner, clock)
+        except NotAdmitted as error:
+            with _own(site, owner) as row:
+                row.challenges = row.challenges[:-1]  # nothing was asked
+                _land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
+            raise CaptchaUnavailable(error.retry_at, error.reason) from None
+        except (SolutionRefused, VerifyUnknown) as error:
+            reason = error.reason  # the challenge is used up either way; a fresh one gets one try
+        except TransportFailed as error:
+            with _own(site, owner) as row:
+                until = _failed(row, error.reason, clock(), pause=error.retry_after)
+            raise CaptchaUnavailable(until, error.reason) from None
+        except HumanNeeded as error:
+            with _own(site, owner) as row:
+                note_error(row, error.reason, clock())
+                row.unknown_shape = error.shape
+                _land(row, State.NEEDS_HUMAN, clock())
+            raise
+        except SolveAborted as error:
+            reason = error.reason
+            if reason != "expired":
+                break
+    with _own(site, owner) as row:
+        until = _failed(row, reason, clock(), cooldown=True, refused=reason == "solutionRefused")
+    raise CaptchaUnavailable(until, reason)
+
+
+def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
+    at = clock()
+    with _own(site, owner) as row:
+        free_at = budget_free_at(row, at)
+        if free_at <= at:
+            row.challenges = [*row.challenges_since(at - DAY), [ceil(at.timestamp()), 0]]
+            row.lease_until = at + CALL_LEASE
+            enter(row, State.FETCHING, at)
+    if free_at > at:
+        raise TransportFailed("budget", retry_after=free_at - at)
+
+    document = transport.challenge()
+    provider = provider_for(document)
+    challenge = provider.parse(document)
+    at = clock()
+    limit = check_bounds(challenge, provider.work(challenge), now=at, rate=proof_of_work.local_hash_rate())
+    with _own(site, owner) as row:
+        row.provider, row.cost = provider.name, challenge.cost
+        row.lease_until = at + SOLVE_LEASE
+        enter(row, State.SOLVING, at)
+
+    solution = provider.solve(challenge, limit=limit)
+
+    at = clock()
+    took = ceil(solution.took / timedelta(milliseconds=1))
+    with _own(site, owner) as row:
+        row.solve_ms, row.attempts = took, solution.counter + 1
+        if row.challenges:
+            row.challenges[-1][1] = took
+        row.lease_until = at + CALL_LEASE
+        enter(row, State.SUBMITTING, at)
+    if challenge.expires_at is not None and at >= challenge.expires_at:
+        raise SolveAborted("expired")
+
+    token = transport.verify(provider.payload(challenge, solution))
+    with _own(site, owner) as row:
+        row.failures = row.cooldowns = row.refused_cooldowns = 0
+        row.cooldown_until = None
+        row.unknown_shape = ""
+        store(
+            row, token, CaptchaToken.Source.SOLVE, at
+        )  # its life counts from before we asked: the cautious side
+        _land(row, State.VALID, clock())
+    return token
+
+
+@contextmanager
+def _own(site: str, owner: str) -> Iterator[CaptchaToken]:
+    """The row for one short change by the holder of the lease; saved at the end. Raises `LeaseLost`."""
+    with transaction.atomic():
+        row = CaptchaToken.objects.select_for_update().get(site=site)
+        if row.lease_owner != owner:
+            raise LeaseLost
+        yield row
+        row.save()
+
+
+def _failed(
+    row: CaptchaToken,
+    reason: str,
+    at: datetime,
+    *,
+    pause: timedelta | None = None,
+    cooldown: bool = False,
+    refused: bool = False,
+) -> datetime | None:
+    """Land after a failure and return when to try again (None: blocked).
+
+    A pause the city asks for is kept as it is. Failed calls are followed by 30 and 60 s, then by a cooldown of
+    1, 5, 15, 60 minutes and so on; refused solutions by a cooldown at once, and three such in a row block the site.
+    """
+    note_error(row, reason, at)
+    if pause is not None:
+        row.cooldown_until = at + pause
+        _land(row, State.COOLDOWN, at)
+        return row.cooldown_until
+    row.failures += 1
+    if not cooldown and row.failures < FAILURES_BEFORE_COOLDOWN:
+        row.cooldown_until = at + FIRST_BACKOFF * row.failures
+        _land(row, State.VALID if row.serves(at) else State.ABSENT, at)
+        return row.cooldown_until
+    row.cooldowns += 1
+    row.refused_cooldowns = row.refused_cooldowns + 1 if refused else 0
+    row.failures = 0
+    if row.refused_cooldowns >= COOLDOWNS_BEFORE_BLOCK:
+        forget(row)
+        _land(row, State.BLOCKED, at)
+        return None
+    row.cooldown_until = at + cooldown_length(row.cooldowns)
+    _land(row, State.COOLDOWN, at)
+    return row.cooldown_until
+
+
+def cooldown_length(count: int) -> timedelta:
+    """The length of the `count`-th pause in a row: 1, 5, 15, 60 minutes, then doubling up to six hours."""
+    steps = (1, 5, 15, 60)
+    minutes = steps[count - 1] if count <= len(steps) else 60 * 2 ** min(count - len(steps), 8)
+    return min(timedelta(minutes=minutes), LONGEST_COOLDOWN)
+
+
+def _land(row: CaptchaToken, state: str, at: datetime) -> None:
+    """End the flight in `state` and give the lease back."""
+    row.lease_owner, row.lease_until = "", None
+    enter(row, state, at)
+
+
+def enter(row: CaptchaToken, state: str, at: datetime) -> None:
+    """Move `row` to `state`, unsaved, and note since when."""
+    if row.state != state:
+        row.state, row.since = state, at
+
+
+def store(row: CaptchaToken, token: str, source: str, at: datetime) -> None:
+    """Put a token received at `at` into `row`, unsaved, with its times."""
+    life = tokens.life_of(token)
+    row.token, row.source, row.address_digest = token, source, life.address_digest
+    row.issued_at, row.stale_at, row.expires_at = at, at + life.fresh, at + life.usable
+
+
+def forget(row: CaptchaToken) -> None:
+    """Take the token out of `row`, unsaved."""
+    row.token = row.source = row.address_digest = ""
+    row.issued_at = row.stale_at = row.expires_at = None
+
+
+def note_error(row: CaptchaToken, reason: str, at: datetime) -> None:
+    """Remember what went wrong, unsaved."""
+    row.last_error, row.last_error_at = reason[:80], at

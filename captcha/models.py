@@ -1,0 +1,125 @@
+"""One row per site: the present token, who is fetching the next one, and what went wrong lately."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from termin_project.encryption import EncryptedTextField
+
+
+class CaptchaToken(models.Model):
+    """The captcha token of one site, as a state machine with a lease.
+
+    A site is one address of the city's API as seen from one of our addresses, because a token is bound to that pair and
+    to nothing else. The token survives while the next one is fetched: whether it serves is a matter of its times.
+    """
+
+    class State(models.TextChoices):
+        ABSENT = "absent", _("none yet")
+        FETCHING = "fetching", _("asking for a challenge")
+        SOLVING = "solving", _("solving")
+        SUBMITTING = "submitting", _("handing in the solution")
+        VALID = "valid", _("valid")
+        NEEDS_HUMAN = "needs_human", _("needs a person")
+        COOLDOWN = "cooldown", _("pausing")
+        BLOCKED = "blocked", _("blocked until staff release it")
+
+    class Source(models.TextChoices):
+        NONE = "", _("none")
+        SOLVE = "solve", _("solved by us")
+        HUMAN = "human", _("solved by a person")
+        ANSWER = "answer", _("given with an appointment")
+
+    IN_FLIGHT = (State.FETCHING, State.SOLVING, State.SUBMITTING)
+
+    site = models.CharField(_("site"), max_length=250, unique=True)
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.ABSENT)
+    since = models.DateTimeField(_("in this state since"), null=True, blank=True)
+
+    token = EncryptedTextField(_("token"), blank=True, default="")
+    source = models.CharField(_("source"), max_length=10, choices=Source, blank=True, default=Source.NONE)
+    issued_at = models.DateTimeField(_("received"), null=True, blank=True)
+    stale_at = models.DateTimeField(_("due for renewal"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("serves until"), null=True, blank=True)
+    # Tells whether two tokens were made for the same address, without holding the address.
+    address_digest = models.CharField(_("digest of the address"), max_length=16, blank=True, default="")
+
+    lease_owner = models.CharField(_("lease holder"), max_length=32, blank=True, default="")
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+
+    provider = models.CharField(_("scheme"), max_length=30, blank=True, default="")
+    cost = models.PositiveBigIntegerField(_("cost of the last challenge"), null=True, blank=True)
+    solve_ms = models.PositiveIntegerField(_("last solve, ms"), null=True, blank=True)
+    attempts = models.PositiveIntegerField(_("counters tried"), null=True, blank=True)
+    # [Unix seconds, milliseconds of solving] of each challenge of the last day, oldest first: the budget looks back.
+    challenges = models.JSONField(_("challenges of the last day"), default=list, blank=True)
+
+    failures = models.PositiveIntegerField(_("failed calls in a row"), default=0)
+    cooldowns = models.PositiveIntegerField(_("pauses in a row"), default=0)
+    refused_cooldowns = models.PositiveIntegerField(_("pauses after refusals in a row"), default=0)
+    cooldown_until = models.DateTimeField(_("pause until"), null=True, blank=True)
+    rejections = models.PositiveIntegerField(_("tokens rejected in a row"), default=0)
+    rejected_at = models.DateTimeField(_("last token rejected"), null=True, blank=True)
+    rejected_digest = models.CharField(
+        _("address of the rejected token"), max_length=16, blank=True, default=""
+    )
+    last_error = models.CharField(_("last error"), max_length=80, blank=True, default="")
+    last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+    # Names of the fields of a challenge nobody here knows, for staff; never their values.
+    unknown_shape = models.CharField(_("unknown challenge"), max_length=300, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("captcha token")
+        verbose_name_plural = _("captcha tokens")
+        constraints = [
+            models.CheckConstraint(
+                name="captcha_token_has_life",
+                condition=Q(token="")
+                | Q(issued_at__isnull=False, stale_at__isnull=False, expires_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="captcha_token_life_runs_forward",
+                condition=Q(expires_at__isnull=True)
+                | Q(
+                    expires_at__gt=F("issued_at"), stale_at__lte=F("expires_at"), stale_at__gte=F("issued_at")
+                ),
+            ),
+            models.CheckConstraint(
+                name="captcha_token_valid_is_there",
+                condition=~Q(state="valid") | ~Q(token=""),
+            ),
+            models.CheckConstraint(
+                name="captcha_token_flight_has_lease",
+                condition=~Q(state__in=("fetching", "solving", "submitting"))
+                | (Q(lease_until__isnull=False) & ~Q(lease_owner="")),
+            ),
+            models.CheckConstraint(
+                name="captcha_token_cooldown_has_end",
+                condition=~Q(state="cooldown") | Q(cooldown_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site}: {self.state}"
+
+    def serves(self, now: datetime) -> bool:
+        """Whether there is a token that the city should still take."""
+        return bool(self.token) and self.expires_at is not None and now < self.expires_at
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the next demand should fetch a new one."""
+        return self.stale_at is None or now >= self.stale_at
+
+    def in_flight(self, now: datetime) -> bool:
+        """Whether somebody is fetching a token and still holds the right to."""
+        return self.state in self.IN_FLIGHT and self.lease_until is not None and now < self.lease_until
+
+    def challenges_since(self, moment: datetime) -> list[list[int]]:
+        """The challenges asked for after `moment`, as [Unix seconds, milliseconds of solving]."""
+        return [entry for entry in self.challenges if entry[0] > moment.timestamp()]
+
+    def solving_since(self, moment: datetime) -> timedelta:
+        """Time spent on solving after `moment`."""
+        return timedelta(milliseconds=sum(entry[1] for entry in self.challenges_since(moment)))
