@@ -1,0 +1,88 @@
+"""Things that can go wrong with the city, switched on for a number of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+KINDS: dict[str, str] = {
+    "rate_limited": "429 with the city's error and no rate headers",
+    "maintenance": "503, under maintenance",
+    "backend_down": "503, back end unreachable",
+    "gateway_400": "400 of the gateway, without the city's error shape",
+    "html_502": "502 with an HTML page",
+    "html_200": "200 with an HTML page",
+    "truncated_json": "takes effect, the answer breaks off in the middle",
+    "empty_body": "takes effect, the answer is empty",
+    "slow": "takes `seconds` longer",
+    "lost_before": "the connection closes before the request takes effect",
+    "lost_after": "the request takes effect, the connection closes without an answer",
+    "lost_race": "reserving loses the last place to somebody else (404, unknownError)",
+    "captcha_down": "the captcha service is away",
+}
+
+ONLY_AT: dict[str, tuple[str, ...]] = {
+    "lost_race": ("reserve-appointment",),
+    "captcha_down": ("captcha-challenge", "captcha-verify"),
+}
+
+
+@dataclass(slots=True)
+class ActiveFault:
+    """A fault that still has `left` requests to spoil (None: until removed)."""
+
+    kind: str
+    left: int | None
+    paths: tuple[str, ...] | None
+    seconds: float = 5.0
+
+
+@dataclass
+class Faults:
+    """The faults that are switched on; the oldest one that fits a request spoils it."""
+
+    active: list[ActiveFault] = field(default_factory=list)
+
+    def add(
+        self,
+        kind: str,
+        count: int | None = 1,
+        paths: Sequence[str] | None = None,
+        *,
+        seconds: float = 5.0,
+    ) -> ActiveFault:
+        """Spoil the next `count` requests (None: all until cleared) whose path is in `paths` (None: any).
+
+        A path is the endpoint's name, `reserve-appointment`, slashes around it are ignored.
+        `seconds` is for the kind `slow`. Raises ValueError for an unknown kind or a senseless number.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"Unknown kind of fault: {kind}. Known are: {', '.join(KINDS)}.")
+        if count is not None and count < 1:
+            raise ValueError("The count has to be 1 or more.")
+        if not 0 <= seconds <= 600:
+            raise ValueError("The seconds have to be between 0 and 600.")
+        names = tuple(path.strip("/") for path in paths) if paths else None
+        fault = ActiveFault(kind, count, names, seconds)
+        self.active.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self.active.clear()
+
+    def take(self, endpoint: str) -> ActiveFault | None:
+        """The fault for a request to this endpoint, counted down; None when it may go well."""
+        for fault in self.active:
+            if fault.paths is not None and endpoint not in fault.paths:
+                continue
+            if fault.kind in ONLY_AT and endpoint not in ONLY_AT[fault.kind]:
+                continue
+            if fault.left is not None:
+                fault.left -= 1
+                if fault.left <= 0:
+                    self.active.remove(fault)
+            return fault
+        return None
+
+    def as_json(self) -> list[dict[str, object]]:
+        return [asdict(fault) for fault in self.active]
