@@ -3,7 +3,15 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from appointments.views import staff_login
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    # Before the admin's own, so that attempts to sign in are limited.
+    path("admin/login/", staff_login),
     path("admin/", admin.site.urls),
     path("", include("appointments.urls")),
 ]
+
+handler403 = "appointments.views.forbidden"
+handler404 = "appointments.views.not_found"
+handler500 = "appointments.views.server_error"

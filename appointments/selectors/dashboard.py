@@ -58,6 +58,11 @@ class Budget:
         """Where the part that only bookings may use begins, in percent."""
         return min(100, round(100 * self.round_cap / self.limit)) if self.limit else 0
 
+    @property
+    def reserve_share(self) -> int:
+        """The part that only bookings may use, in percent."""
+        return 100 - self.cap_share
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:

@@ -103,7 +103,7 @@ def missing(parts: list[Component]) -> list[str]:
 
 
 def city_sight(now: datetime) -> CitySight:
-    """Whether the watch sees the city's calendar at `now` (aware). `since` is aware, UTC. At most five short queries."""
+    """Whether the watch sees the city's calendar at `now` (aware). `since` is UTC. At most five short queries."""
     beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=(CITY, CITY_TROUBLE))}
     breakers = {
         breaker.name: breaker for breaker in CircuitBreaker.objects.filter(name__in=("watching", "captcha"))
