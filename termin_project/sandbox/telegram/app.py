@@ -1,12 +1,12 @@
 """The simulated Telegram over HTTP: `/bot<token>/...`, `/file/bot<token>/...`, `/telegram/control/...`."""
 
+import errno
 import json
 import re
-import socket
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, quote
 
 from termin_project.sandbox.telegram import control
@@ -72,13 +72,13 @@ def _bot(world: TelegramWorld, environ: Environ, token: str, method: str) -> Ans
         with world.lock:
             world.requests[method] += 1
         fault = world.next_fault(method.lower(), params.values.get("chat_id", ""))
-        if fault and (answer := _trouble_before(fault, environ)):
+        if fault and (answer := _trouble_before(fault)):
             with world.lock:
                 world.refusals[f"{answer.status}"] += 1
             return answer
         result = call(world, method, params)
         if fault and fault.kind == "lost_after":
-            hang_up(environ)
+            hang_up()
         return Answer(200, {"ok": True, "result": result})
     except ApiError as error:
         with world.lock:
@@ -87,7 +87,7 @@ def _bot(world: TelegramWorld, environ: Environ, token: str, method: str) -> Ans
         return Answer(error.code, error.as_json(), **headers)
 
 
-def _trouble_before(fault: Fault, environ: Environ) -> Answer | None:
+def _trouble_before(fault: Fault) -> Answer | None:
     """The answer of a fault that keeps the request from having any effect; `None` when it goes on."""
     if fault.kind == "429":
         raise ApiError(
@@ -103,20 +103,17 @@ def _trouble_before(fault: Fault, environ: Environ) -> Answer | None:
     if fault.kind == "slow":
         time.sleep(fault.seconds)
     if fault.kind == "lost_before":
-        hang_up(environ)
+        hang_up()
     return None
 
 
-def hang_up(environ: Environ) -> None:
+def hang_up() -> NoReturn:
     """Break the connection, so that the caller gets no answer at all.
 
-    Raises `ConnectionResetError` where the server shows no socket (a mounted application, a test server
-    that closes on an exception): to the caller it is the same.
+    gunicorn and the server of the tests close the connection without a word on this error, and a mounted
+    application hands it to the caller.
     """
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        raise ConnectionResetError("the simulated Telegram hung up")
-    connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError(errno.ECONNRESET, "the simulated Telegram hung up")
 
 
 def _file(world: TelegramWorld, token: str, path: str) -> Answer:
@@ -142,6 +139,8 @@ _ACTIONS: dict[str, Callable[[TelegramWorld, dict[str, Any]], dict[str, Any]]] =
 
 def _control(world: TelegramWorld, environ: Environ, what: str) -> Answer:
     try:
+        if what == "faults" and environ["REQUEST_METHOD"] in ("GET", "DELETE"):
+            return Answer(200, control.waiting_faults(world, clear=environ["REQUEST_METHOD"] == "DELETE"))
         if what in _ACTIONS:
             if environ["REQUEST_METHOD"] != "POST":
                 return Answer(405, {"error": "Send this with POST and a JSON body."}, Allow="POST")

@@ -346,6 +346,14 @@ def faults(world: TelegramWorld, given: Json) -> Json:
         return {"faults": _waiting_faults(world)}
 
 
+def waiting_faults(world: TelegramWorld, *, clear: bool = False) -> Json:
+    """The faults still to come, taken back with `clear`."""
+    with world.lock:
+        if clear:
+            world.faults.clear()
+        return {"faults": _waiting_faults(world)}
+
+
 def _waiting_faults(world: TelegramWorld) -> list[Json]:
     return [
         {"kind": f.kind, "count": f.count, "methods": f.methods, "chat": f.chat or None} for f in world.faults
