@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from termin_project.sandbox.city.calendar import WITHDRAWN_BEFORE
 from termin_project.sandbox.city.catalogue import Catalogue, Office
 from termin_project.sandbox.city.clock import BERLIN, berlin_day, berlin_instant
 from termin_project.sandbox.city.openings import OfficeCapacity
@@ -48,7 +47,7 @@ class Life:
     random: Random
     on: bool = False
     released_until: dict[int, str] = field(default_factory=dict)
-    takers: list[tuple[float, int, int, int]] = field(default_factory=list)
+    takers: list[tuple[float, int, int]] = field(default_factory=list)
     next_common_at: float = 0.0
     next_other_at: float = 0.0
 
@@ -73,8 +72,8 @@ class Life:
                 )
                 self._come_free(at, "medium", "quiet")
         while self.takers and self.takers[0][0] <= now:
-            _, office_id, starts_at, slots = heapq.heappop(self.takers)
-            self.capacities[office_id].close(starts_at, slots, 1)
+            _, office_id, opening_id = heapq.heappop(self.takers)
+            self.capacities[office_id].fill(opening_id)
 
     def _release_days(self, now: float) -> None:
         """Let new days become bookable: the newest day opens when its office opens in the morning."""
@@ -127,20 +126,16 @@ class Life:
         for _ in range(self.random.choices((1, 2, 3), weights=(6, 3, 1))[0]):
             begins, ends = self.random.choice(self._hours(office, day))
             length = self.random.choice((15, 20, 35))
-            starts_at = self._open(office, day, begins, ends, length, 1)
-            slots = _slots(office, length)
-            if starts_at <= at + WITHDRAWN_BEFORE:
-                continue
+            opening_id = self._open(office, day, begins, ends, length, 1)
             lives = min(LONGEST_LIFE, max(SHORTEST_LIFE, self.random.lognormvariate(5.2, 0.8)))
-            heapq.heappush(self.takers, (at + lives, office.id, starts_at, slots))
+            heapq.heappush(self.takers, (at + lives, office.id, opening_id))
 
     def _open(self, office: Office, day: date, begins: int, ends: int, minutes: int, places: int) -> int:
         grid = max(office.slot_minutes, 5)
         latest = max(0, (ends - begins - minutes) // grid)
         start = begins + self.random.randint(0, latest) * grid
         starts_at = int(berlin_instant(day, start).timestamp())
-        self.capacities[office.id].open(starts_at, _slots(office, minutes), places)
-        return starts_at
+        return self.capacities[office.id].open(starts_at, _slots(office, minutes), places)
 
 
 def _slots(office: Office, minutes: int) -> int:

@@ -91,6 +91,13 @@ class OfficeCapacity:
             opening.change(starts_at, needed, 1)
             self._days.clear()
 
+    def fill(self, opening_id: int) -> None:
+        """Take one place of a whole opening, if nobody has taken any part of it."""
+        opening = self.openings.get(opening_id)
+        if opening is not None and min(opening.free) > 0:
+            opening.change(opening.starts_at, len(opening.free), -1)
+            self._days.clear()
+
     def close(self, starts_at: int, needed: int, places: int | None) -> int:
         """Withdraw up to `places` free places (None: all) of this start time; how many it were."""
         closed = 0

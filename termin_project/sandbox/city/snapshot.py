@@ -86,7 +86,7 @@ def load(kind: type[CityWorld], path: Path, settings: dict[str, Any]) -> CityWor
         world.captcha.used = document["captcha"]["used"]
         kept = document["life"]
         world.life.released_until = {int(key): day for key, day in kept["released_until"].items()}
-        world.life.takers = [(at, office, start, slots) for at, office, start, slots in kept["takers"]]
+        world.life.takers = [(at, office, opening) for at, office, opening in kept["takers"]]
         world.life.next_common_at = kept["next_common_at"]
         world.life.next_other_at = kept["next_other_at"]
         world.life.on = life
