@@ -261,6 +261,13 @@ Q_CLUSTER = {
 }
 QUEUES = ("booking", "polling") if NOTIFY_QUEUE == "booking" else ("booking", "polling", "notify")
 
+# --- Holding and keeping ---------------------------------------------------------------------------------
+
+# How long people may think about a held slot, in seconds; 0: as long as the city holds it, less a margin.
+HOLD_SECONDS = env.int("HOLD_SECONDS", default=0)
+# Messages and sightings are removed after so many days.
+KEEP_DAYS = env.int("KEEP_DAYS", default=90)
+
 # --- The domain's outward reach --------------------------------------------------------------------------
 
 NOTIFICATION_CHANNELS = {"telegram": "bot.channel.TelegramChannel"}

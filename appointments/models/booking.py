@@ -78,6 +78,8 @@ class Booking(models.Model):
     # Both count from the moment of the reservation.
     reserved_at = models.DateTimeField(_("held since"), null=True, blank=True)
     held_until = models.DateTimeField(_("held until"), null=True, blank=True)
+    # Until then the person may say what they want; afterwards the hold is given back.
+    answer_until = models.DateTimeField(_("answer until"), null=True, blank=True)
     activate_until = models.DateTimeField(_("link to be opened until"), null=True, blank=True)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -100,7 +102,9 @@ class Booking(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=("subscriber",),
-                condition=models.Q(state__in=sorted(HOLDING)),
+                # Giving back a hold still occupies the place; cancelling an appointment does not.
+                condition=models.Q(state__in=sorted(HOLDING))
+                | models.Q(state="cancelling", confirmed_at=None),
                 name="booking_one_hold_per_person",
             ),
             models.UniqueConstraint(

@@ -16,6 +16,7 @@ MOST_PER_APPOINTMENT = 25
 # Below this a word is no typing error of another but another word. Found by trying everyday words.
 _SAME_WORD = 80
 _GOOD_ENOUGH = 55
+_UMLAUTS = {ord(letter): written for letter, written in zip("äöüß", ("ae", "oe", "ue", "ss"), strict=True)}
 
 
 def bookable_services() -> list[Service]:
@@ -104,7 +105,7 @@ def catalogue_is_known() -> bool:
 
 def plain(text: str) -> str:
     """`text` in small letters without accents, umlauts written out, everything else as blanks."""
-    text = text.lower().translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}))
+    text = text.lower().translate(_UMLAUTS)
     text = unicodedata.normalize("NFKD", text)
     return re.sub(r"[^a-z0-9а-яіїєґ]+", " ", "".join(c for c in text if not unicodedata.combining(c))).strip()
 

@@ -28,3 +28,8 @@ def pass_lease(name: str, epoch: int, duration: timedelta, *, now: datetime) -> 
 def drop_lease(name: str, epoch: int) -> bool:
     """Give the lease back if it is still ours."""
     return bool(Lease.objects.filter(name=name, epoch=epoch).update(until=None))
+
+
+def shorten_lease(name: str, duration: timedelta, *, now: datetime) -> None:
+    """Let a lease run out at `now + duration`, for work that did not succeed and should come again sooner."""
+    Lease.objects.filter(name=name).update(until=now + duration)

@@ -1,0 +1,48 @@
+"""How messages leave the domain: a protocol, and the channels that settings name."""
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from appointments.models import OutboxMessage
+
+
+class DeliveryError(Exception):
+    """A message did not go out.
+
+    `permanent`: it never will. `blocked`: the person does not want to hear from us. `retry_after`: the channel
+    asks for this pause before anything else is sent to this person.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        blocked: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.blocked = blocked
+        self.retry_after = retry_after
+
+
+class Channel(Protocol):
+    """One way to reach people."""
+
+    def deliver(self, message: OutboxMessage, edit_receipt: str) -> str:
+        """Render and send `message`; edit what `edit_receipt` names if it is not "".
+
+        Returns the receipt of what now shows the message. Raises `DeliveryError`.
+        """
+
+
+@lru_cache(maxsize=8)
+def channel(name: str) -> Channel:
+    """The channel called `name`, made once per process. Raises `KeyError` for an unknown name."""
+    return import_string(settings.NOTIFICATION_CHANNELS[name])()

@@ -1,0 +1,113 @@
+"""A queue's processes, cured of three defects of plain `qcluster` that were measured with kill -9.
+
+- An idle worker that is killed takes the queue's read lock with it: the cluster hangs for good. Here a member that
+  died by a signal makes the whole process group end, and the supervisor starts it anew.
+- The parent's death leaves orphans that go on working beside the restarted cluster. Here every child dies with it.
+- The sentinel's death ends the parent with code 0 and leaves the rest unguarded. Here it ends the whole group.
+
+Besides, the parent drives what needs a finer rhythm than django-q2's schedules: a canary that proves the queue alive,
+sweeps, and the restart of the watching chain. If its own canaries do not come through, it ends the group as well.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from multiprocessing.process import BaseProcess
+
+from django.db import close_old_connections
+from django.utils import timezone
+from django_q import cluster as django_q_cluster
+from django_q.tasks import async_task
+
+from appointments.models import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+CANARY_EVERY = timedelta(seconds=15)
+SWEEP_EVERY = timedelta(seconds=5)
+# Longer than every worker may be busy with slow answers at once.
+DEAF_AFTER = timedelta(seconds=150)
+
+
+def end_group(why: str) -> None:
+    """End this process group at once; the supervisor starts the cluster anew, and leases repeat what was in hand."""
+    logger.critical("Queue ends for a restart", extra={"why": why})
+    sys.stderr.flush()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere the canary notices)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Sentinel(django_q_cluster.Sentinel):
+    """django-q2's guard, which ends the group when a member was killed instead of repairing a broken queue."""
+
+    def reincarnate(self, process: BaseProcess) -> None:
+        """A worker over its time is replaced as ever; one that died by a signal may have taken a lock along."""
+        timer = getattr(process, "timer", None)
+        over_time = timer is not None and timer.value == 0
+        if process.exitcode is not None and process.exitcode < 0 and not over_time:
+            end_group(f"{process.name} died by signal {-process.exitcode}")
+        super().reincarnate(process)
+
+
+class Pulse:
+    """What the parent of a cluster queues again and again."""
+
+    def __init__(self, queue: str, *, now: datetime) -> None:
+        self.queue = queue
+        self.started_at = now
+        self.due: dict[str, datetime] = {}
+
+    def beat(self, *, now: datetime) -> None:
+        """Queue what is due."""
+        self._every(CANARY_EVERY, "canary", now, self.queue)
+        if self.queue == "booking":
+            self._every(SWEEP_EVERY, "sweep", now)
+        if self.queue == "polling":
+            self._every(CANARY_EVERY, "keep_watching", now)
+
+    def is_deaf(self, *, now: datetime) -> bool:
+        """Whether canaries are queued and none comes through."""
+        seen = Heartbeat.objects.filter(name=f"queue:{self.queue}").values_list("at", flat=True).first()
+        return now - max(seen or self.started_at, self.started_at) > DEAF_AFTER
+
+    def _every(self, rhythm: timedelta, task: str, now: datetime, *args: str) -> None:
+        if now >= self.due.get(task, now):
+            self.due[task] = now + rhythm
+            async_task(
+                f"appointments.tasks.{task}", *args, q_options={"cluster": self.queue, "task_name": task}
+            )
+
+
+def run(queue: str, *, clock: Callable[[], datetime] = timezone.now) -> None:
+    """Run the cluster of `queue` until SIGTERM or SIGINT; return when everything has stopped."""
+    if os.getpgrp() != os.getpid():
+        os.setpgrp()
+    os.register_at_fork(after_in_child=die_with_parent)
+    django_q_cluster.Sentinel = Sentinel
+    cluster = django_q_cluster.Cluster()
+    cluster.start()
+    pulse = Pulse(queue, now=clock())
+    while cluster.sentinel.is_alive():
+        try:
+            close_old_connections()
+            pulse.beat(now=clock())
+            deaf = pulse.is_deaf(now=clock())
+        except Exception:
+            # The database may be away for a while; the cluster itself outlives that, and so does its pulse.
+            logger.exception("Pulse failed")
+            deaf = False
+        if deaf:
+            end_group(f"no canary of queue {queue} came through")
+        cluster.sentinel.join(timeout=1)
+    if not cluster.has_stopped:
+        end_group("the sentinel died")

@@ -1,0 +1,15 @@
+"""Write the periodic tasks to the database."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from appointments.schedules import write_schedules
+
+
+class Command(BaseCommand):
+    help = "Writes the periodic tasks to the database; safe to run again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"{write_schedules(now=timezone.now())} schedules")

@@ -1,0 +1,192 @@
+"""Bookings: the one function that moves them, and what a person can do with them.
+
+The steps that talk to the city live beside this file: reserving, sending, following, releasing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from appointments.errors import (
+    AlreadyBooked,
+    AlreadyHolding,
+    ContactMissing,
+    IllegalTransition,
+    NotAllowed,
+    SlotGone,
+    StaleBooking,
+)
+from appointments.models import Booking, BookingEvent, Slot, Subscriber, Watch
+from appointments.services.contact import clean_custom_text, missing_contact
+from appointments.services.queueing import queue_task
+from appointments.states import ENDED, HOLDING, LIVE, TRANSITIONS, BookingState
+
+S = BookingState
+Wish = Booking.Wish
+# A call and its time limits fit well into this; afterwards the sweep takes the booking over.
+CALL_LEASE = timedelta(seconds=60)
+
+
+def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = "", **fields: Any) -> Booking:
+    """Move `booking` one step along `TRANSITIONS` and write the step down.
+
+    The update is conditional on the state we saw, so of two workers exactly one moves it.
+    Raises `IllegalTransition`, or `StaleBooking` when the other worker was first.
+    """
+    if to not in TRANSITIONS[BookingState(booking.state)]:
+        raise IllegalTransition(f"{booking.state} -> {to}")
+    fields |= {"state": to, "state_since": now, "reason": reason}
+    fields.setdefault("lease_until", None)
+    if to in ENDED:
+        fields |= {"ended_at": now, "follow_at": None, "remind_at": None, "retry_at": None}
+    with transaction.atomic():
+        if not Booking.objects.filter(pk=booking.pk, state=booking.state).update(**fields):
+            raise StaleBooking(booking.pk)
+        BookingEvent.objects.create(booking=booking, state=to, reason=reason, at=now)
+    booking.refresh_from_db()
+    return booking
+
+
+def advance_after_call(
+    booking: Booking, to: BookingState, *, now: datetime, reason: str = "", **fields: Any
+) -> Booking:
+    """`advance` for a worker that comes back from the city with a clear answer.
+
+    If the sweep took the booking for lost meanwhile (UNCERTAIN), the answer settles it. Raises `StaleBooking` when
+    somebody else has settled it already.
+    """
+    try:
+        return advance(booking, to, now=now, reason=reason, **fields)
+    except StaleBooking:
+        booking.refresh_from_db()
+        if booking.state != S.UNCERTAIN:
+            raise
+        return advance(booking, to, now=now, reason=reason, **fields)
+
+
+def start_booking(
+    subscriber: Subscriber,
+    slot: Slot,
+    *,
+    mode: str,
+    watch: Watch | None,
+    now: datetime,
+    previous: Booking | None = None,
+) -> Booking:
+    """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
+
+    Raises `AlreadyHolding` or `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
+    """
+    search = slot.search
+    try:
+        with transaction.atomic():
+            booking = Booking.objects.create(
+                subscriber=subscriber,
+                watch=watch,
+                search=search,
+                main_service_id=search.main_service_id,
+                office_id=slot.office_id,
+                starts_at=slot.starts_at,
+                mode=mode,
+                wish=Wish.BOOK if mode == Watch.Mode.AUTO else Wish.ASK,
+                previous=previous,
+                created_at=now,
+                state_since=now,
+                # What was answered for the attempt before need not be asked again.
+                custom_text=previous.custom_text if previous and previous.office_id == slot.office_id else "",
+                custom_text_2=previous.custom_text_2
+                if previous and previous.office_id == slot.office_id
+                else "",
+            )
+            BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
+    except IntegrityError as error:
+        held = Booking.objects.filter(subscriber=subscriber, state__in=HOLDING).exists()
+        raise (AlreadyHolding() if held else AlreadyBooked()) from error
+    queue_task("reserve_appointment", booking.pk)
+    return booking
+
+
+def request_booking(
+    subscriber: Subscriber, slot: Slot, *, mode: str, watch: Watch | None, now: datetime
+) -> Booking:
+    """A person chose `slot`: hold it for them (or book it, in mode `auto`).
+
+    Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, or `NotAllowed` for a person who has not agreed or is paused.
+    """
+    if not subscriber.is_active:
+        raise NotAllowed("no consent, or paused")
+    if slot.gone_at is not None or slot.starts_at <= now:
+        raise SlotGone()
+    if Booking.objects.filter(
+        subscriber=subscriber, main_service=slot.search.main_service_id, state__in=LIVE - HOLDING
+    ).exists():
+        raise AlreadyBooked()
+    return start_booking(subscriber, slot, mode=mode, watch=watch, now=now)
+
+
+def keep_booking(booking: Booking, *, now: datetime) -> Booking:
+    """The person wants it: send it to the city as soon as it is held.
+
+    Raises `ContactMissing` (ask for its fields, then call again) or `NotAllowed` when there is nothing to keep.
+    Keeping twice changes nothing.
+    """
+    booking.refresh_from_db()
+    if booking.state not in (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN):
+        raise NotAllowed(booking.state)
+    if missing := missing_contact(booking):
+        raise ContactMissing(missing)
+    with transaction.atomic():
+        person = booking.subscriber
+        Booking.objects.filter(pk=booking.pk, state=booking.state).exclude(wish=Wish.RELEASE).update(
+            wish=Wish.BOOK, family_name=person.family_name, email=person.email, telephone=person.telephone
+        )
+        queue_task("send_booking", booking.pk)
+    booking.refresh_from_db()
+    return booking
+
+
+def answer_question(
+    booking: Booking, *, custom_text: str | None = None, custom_text_2: str | None = None, now: datetime
+) -> Booking:
+    """Keep the person's answers to the office's own questions. Raises `InvalidValue`."""
+    office = booking.office
+    if custom_text is not None:
+        booking.custom_text = clean_custom_text(custom_text, required=office.custom_text_required)
+    if custom_text_2 is not None:
+        booking.custom_text_2 = clean_custom_text(custom_text_2, required=office.custom_text_2_required)
+    Booking.objects.filter(pk=booking.pk).update(
+        custom_text=booking.custom_text, custom_text_2=booking.custom_text_2
+    )
+    return booking
+
+
+def release_booking(booking: Booking, *, now: datetime, reason: str = "person") -> Booking:
+    """Give back a hold, or cancel an appointment: at once, or as soon as the call in hand is over.
+
+    Raises `NotAllowed` if the booking has ended. Releasing twice changes nothing.
+    """
+    with transaction.atomic():
+        booking.refresh_from_db()
+        if booking.state in ENDED:
+            raise NotAllowed(booking.state)
+        if booking.state == S.REQUESTED:
+            # Nothing has been asked of the city yet.
+            try:
+                return advance(booking, S.CANCELLED, now=now, reason=reason, wish=Wish.RELEASE)
+            except StaleBooking:
+                booking.refresh_from_db()
+        Booking.objects.filter(pk=booking.pk, state=booking.state).update(wish=Wish.RELEASE, reason=reason)
+        queue_task("cancel_appointment", booking.pk)
+    booking.refresh_from_db()
+    return booking
+
+
+def look_again(booking: Booking, *, now: datetime) -> Booking:
+    """The person says that the link was opened: ask the city at once. Raises `NotAllowed` if nothing waits for it."""
+    if booking.state not in (S.PRECONFIRMED, S.UNCERTAIN, S.RESERVED, S.CONFIRMED):
+        raise NotAllowed(booking.state)
+    with transaction.atomic():
+        Booking.objects.filter(pk=booking.pk).update(follow_at=now)
+        queue_task("follow_booking", booking.pk)
+    return booking

@@ -1,0 +1,161 @@
+"""Who gets what: slots that opened meet the watches that accept them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.db.models import F, Q
+
+from appointments.errors import AlreadyBooked, AlreadyHolding
+from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, WatchOffice
+from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
+from appointments.services.bookings import start_booking
+from appointments.services.outbox import enqueue
+from appointments.states import LIVE
+
+Mode = Watch.Mode
+# More do not fit a message one can take in at a glance.
+SLOTS_PER_MESSAGE = 6
+# One listed time can be several places at the city; so many people at most try for it at once.
+TRIES_PER_SLOT = 2
+# Messages about slots are kept true for so long.
+KEEP_TRUE_FOR = timedelta(hours=24)
+
+
+def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None:
+    """Serve the watches of `search` with slots that just opened; runs in the caller's transaction.
+
+    `notify` watches get one message per watch and burst. For `hold` and `auto` distinct places go to distinct
+    people, by priority, then by how long they have waited.
+    """
+    by_watch = matching_watches(search, slots, now=now)
+    if not by_watch:
+        return
+    watches = (
+        Watch.objects.filter(
+            pk__in=by_watch, state=Watch.State.ACTIVE, subscriber__consented_at__isnull=False
+        )
+        .filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now), subscriber__paused_at=None)
+        .select_related("subscriber", "search")
+        .order_by("-subscriber__priority", "waiting_since", "pk")
+    )
+    busy = _busy_people(search)
+    takers: list[tuple[Watch, list[Slot]]] = []
+    for watch in watches:
+        fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
+        if not fitting or watch.subscriber_id in busy:
+            continue
+        if watch.mode == Mode.NOTIFY:
+            tell_slots(watch, fitting, now=now)
+        else:
+            takers.append((watch, fitting))
+    _hand_out(takers, now=now)
+
+
+def matching_watches(search: Search, slots: Sequence[Slot], *, now: datetime) -> dict[int, list[Slot]]:
+    """Watch id -> slots its lines accept, by one indexed query per office and day."""
+    groups: dict[tuple[int, date], list[Slot]] = defaultdict(list)
+    for slot in slots:
+        groups[slot.office_id, slot.starts_at.astimezone(MUNICH).date()].append(slot)
+    found: dict[int, dict[int, Slot]] = defaultdict(dict)
+    for (office_id, day), of_day in groups.items():
+        lines = (
+            WatchOffice.objects.filter(
+                search=search, office_id=office_id, active=True, date_to__gte=day, date_from__lte=day
+            )
+            .annotate(on_weekday=F("weekday_mask").bitand(1 << day.weekday()))
+            .filter(on_weekday__gt=0)
+            .values_list("watch_id", "minute_from", "minute_to")
+        )
+        minutes = [
+            (local.hour * 60 + local.minute, slot) for slot in of_day if (local := _local(slot.starts_at))
+        ]
+        for watch_id, start, end in lines:
+            for minute, slot in minutes:
+                if start <= minute < end:
+                    found[watch_id][slot.pk] = slot
+    return {watch_id: list(of_watch.values()) for watch_id, of_watch in found.items()}
+
+
+def tell_slots(watch: Watch, slots: Sequence[Slot], *, now: datetime) -> None:
+    """One message about `slots`, the soonest first."""
+    chosen = sorted(slots, key=lambda slot: slot.starts_at)[:SLOTS_PER_MESSAGE]
+    stamp = int(now.timestamp() * 1000)
+    enqueue(
+        watch.subscriber,
+        "slots_opened",
+        now=now,
+        watch=watch,
+        payload={"slots": [slot.pk for slot in chosen], "more": max(0, len(slots) - len(chosen))},
+        dedup_key=f"slots_opened:{watch.pk}:{stamp}",
+        thread=f"slots:{watch.pk}:{stamp}",
+        priority=5,
+    )
+
+
+def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) -> None:
+    """Messages that named a slot which is gone are edited, so that they stay true."""
+    gone_ids = {slot.pk for slot in gone}
+    told = OutboxMessage.objects.filter(
+        kind="slots_opened", watch__search=search, edits=False, created_at__gt=now - KEEP_TRUE_FOR
+    ).select_related("subscriber", "watch")
+    for message in told:
+        if gone_ids & set(message.payload.get("slots", ())):
+            enqueue(
+                message.subscriber,
+                "slots_opened",
+                now=now,
+                watch=message.watch,
+                payload=message.payload,
+                dedup_key=f"{message.thread}:{int(now.timestamp() * 1000)}",
+                thread=message.thread,
+                edits=True,
+                priority=-5,
+            )
+
+
+def tell_known_slots(watch: Watch, *, now: datetime) -> None:
+    """Serve a watch that was just made, changed or resumed with what is free already."""
+    person = watch.subscriber
+    if not (watch.is_watching(now) and person.is_active) or person.pk in _busy_people(watch.search):
+        return
+    slots = open_slots_for(watch, now=now, limit=50)
+    if not slots:
+        return
+    if watch.mode == Mode.NOTIFY:
+        tell_slots(watch, slots, now=now)
+    else:
+        _hand_out([(watch, slots)], now=now)
+
+
+def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> None:
+    """Give each person one slot: first every slot to one person, then a second try each, in order of turn."""
+    tries: dict[int, int] = defaultdict(int)
+    served: set[int] = set()
+    for most in range(1, TRIES_PER_SLOT + 1):
+        for watch, slots in takers:
+            if watch.subscriber_id in served:
+                continue
+            choice = next((slot for slot in slots if tries[slot.pk] < most), None)
+            if choice is None:
+                continue
+            try:
+                start_booking(watch.subscriber, choice, mode=watch.mode, watch=watch, now=now)
+            except (AlreadyHolding, AlreadyBooked):
+                served.add(watch.subscriber_id)
+                continue
+            tries[choice.pk] += 1
+            served.add(watch.subscriber_id)
+
+
+def _busy_people(search: Search) -> set[int]:
+    """People with a live booking for the main service of this search: they are served already."""
+    return set(
+        Booking.objects.filter(main_service=search.main_service_id, state__in=LIVE).values_list(
+            "subscriber_id", flat=True
+        )
+    )
+
+
+def _local(at: datetime) -> datetime:
+    return at.astimezone(MUNICH)

@@ -1,0 +1,183 @@
+"""Sending a held slot's contact data and asking the city to mail its link.
+
+Source: POST /update-appointment/ and POST /preconfirm-appointment/.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from appointments.errors import StaleBooking
+from appointments.models import Booking
+from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
+from appointments.services.contact import missing_contact
+from appointments.services.desk import Desk
+from appointments.services.outbox import enqueue
+from appointments.services.queueing import queue_task
+from appointments.services.reserving import tell_uncertain
+from appointments.states import BookingState
+from appointments.upstream import types
+from appointments.upstream.errors import (
+    AppointmentNotFound,
+    AuthKeyMismatch,
+    GateClosed,
+    InvalidContact,
+    NotReservedAnymore,
+    OutcomeUnknown,
+    RateLimited,
+    TooManyAppointments,
+    Unavailable,
+    UpstreamError,
+)
+
+S = BookingState
+Wish = Booking.Wish
+# The first look comes soon: where the city asks for no link, it has confirmed already.
+FIRST_LOOK = timedelta(seconds=10)
+# Before the link runs out the person is reminded once.
+REMIND_BEFORE = timedelta(minutes=10)
+
+
+def send_booking(booking: Booking, desk: Desk) -> Booking:
+    """Send the contact data, then pre-confirm. Run twice, it acts once; without data it asks for them instead."""
+    now = desk.clock()
+    if booking.state != S.RESERVED or booking.wish != Wish.BOOK:
+        return booking
+    if missing := missing_contact(booking):
+        return _ask_for_details(booking, missing, now=now)
+    person = booking.subscriber
+    contact = {
+        "family_name": booking.family_name or person.family_name,
+        "email": booking.email or person.email,
+        "telephone": booking.telephone or person.telephone,
+    }
+    try:
+        advance(booking, S.PRECONFIRMING, now=now, lease_until=now + CALL_LEASE, retry_at=None, **contact)
+    except StaleBooking:
+        return booking
+    try:
+        desk.api.update(booking.key, booking.contact)
+        appointment = desk.api.preconfirm(booking.key)
+    except OutcomeUnknown as error:
+        return _outcome_unknown(booking, error, now=desk.clock())
+    except NotReservedAnymore as error:
+        # It is something else by now, perhaps pre-confirmed by an answer we never got: read.
+        return _outcome_unknown(booking, error, now=desk.clock())
+    except (InvalidContact, TooManyAppointments) as error:
+        return _contact_refused(booking, error, now=desk.clock())
+    except (AppointmentNotFound, AuthKeyMismatch) as error:
+        return lapse(booking, error.code, now=desk.clock())
+    except (Unavailable, RateLimited, GateClosed) as error:
+        return _try_later(booking, error, now=desk.clock())
+    except UpstreamError as error:
+        return _contact_refused(booking, error, now=desk.clock())
+    return record_preconfirmation(booking, appointment, now=desk.clock())
+
+
+def record_preconfirmation(booking: Booking, appointment: types.Appointment, *, now: datetime) -> Booking:
+    """The city has the data and mails its link: say what is left to do, and until when."""
+    with transaction.atomic():
+        activate_until = booking.activate_until or now
+        advance_after_call(
+            booking,
+            S.PRECONFIRMED,
+            now=now,
+            city_status=appointment.status[:30],
+            display_number=(appointment.display_number or booking.display_number)[:50],
+            follow_at=now + FIRST_LOOK,
+            remind_at=max(now, activate_until - REMIND_BEFORE),
+        )
+        enqueue(
+            booking.subscriber,
+            "check_mail",
+            now=now,
+            booking=booking,
+            dedup_key=f"check_mail:{booking.pk}",
+            thread=f"mail:{booking.pk}",
+            priority=8,
+        )
+        if booking.wish == Wish.RELEASE:
+            queue_task("cancel_appointment", booking.pk)
+    return booking
+
+
+def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
+    """The city has dropped it: say so; the watch goes on."""
+    with transaction.atomic():
+        kind = "activation_lapsed" if booking.state == S.PRECONFIRMED else "hold_lapsed"
+        released = booking.wish == Wish.RELEASE
+        advance_after_call(booking, S.LAPSED, now=now, reason=reason)
+        enqueue(
+            booking.subscriber,
+            "hold_released" if released else kind,
+            now=now,
+            booking=booking,
+            watch=booking.watch,
+            payload={"why": booking.reason if not released else "person"},
+            dedup_key=f"lapsed:{booking.pk}",
+            priority=7,
+        )
+    return booking
+
+
+def _ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetime) -> Booking:
+    with transaction.atomic():
+        Booking.objects.filter(pk=booking.pk, state=S.RESERVED).update(wish=Wish.ASK)
+        enqueue(
+            booking.subscriber,
+            "details_needed",
+            now=now,
+            booking=booking,
+            payload={"fields": list(missing)},
+            dedup_key=f"details_needed:{booking.pk}:{','.join(missing)}",
+            priority=8,
+        )
+    booking.refresh_from_db()
+    return booking
+
+
+def _contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+    """The city does not take the data: the slot stays held, the person may change them while it lasts."""
+    with transaction.atomic():
+        advance_after_call(
+            booking,
+            S.RESERVED,
+            now=now,
+            reason=error.code,
+            wish=Wish.RELEASE if booking.wish == Wish.RELEASE else Wish.ASK,
+            # What was refused must not be sent again.
+            family_name="",
+            email="",
+            telephone="",
+        )
+        if booking.wish == Wish.RELEASE:
+            queue_task("cancel_appointment", booking.pk)
+            return booking
+        field = error.field if isinstance(error, InvalidContact) else ""
+        enqueue(
+            booking.subscriber,
+            "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused",
+            now=now,
+            booking=booking,
+            payload={"field": field},
+            dedup_key=f"contact_refused:{booking.pk}:{booking.events.count()}",
+            priority=8,
+        )
+    return booking
+
+
+def _try_later(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+    """Nothing has changed at the city: still held, sent again soon."""
+    retry_at = getattr(error, "retry_at", None) or now + getattr(error, "retry_after", timedelta(seconds=3))
+    advance_after_call(booking, S.RESERVED, now=now, reason=error.code, retry_at=retry_at)
+    return booking
+
+
+def _outcome_unknown(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+    """Read, then decide: an error is no proof that nothing happened."""
+    with transaction.atomic():
+        advance_after_call(booking, S.UNCERTAIN, now=now, reason=error.code, follow_at=now)
+        if isinstance(error, OutcomeUnknown):
+            tell_uncertain(booking, now=now)
+        queue_task("follow_booking", booking.pk)
+    return booking

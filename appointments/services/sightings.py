@@ -1,0 +1,109 @@
+"""From an answer of the city's calendar to changes in slots' lives."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.db import transaction
+
+from appointments.models import Office, PollTarget, Sighting, Slot
+from appointments.selectors.watches import MUNICH
+from appointments.services.matching import match_slots, update_told_slots
+from appointments.services.targets import refresh_details
+from appointments.upstream.types import Calendar
+
+
+@dataclass
+class Changes:
+    """What one answer changed: slots that opened (new or returned) and slots that went."""
+
+    opened: list[Slot] = field(default_factory=list)
+    gone: list[Slot] = field(default_factory=list)
+
+
+def record_answer(
+    target: PollTarget, calendar: Calendar, office_ids: Iterable[int], *, now: datetime
+) -> Changes:
+    """Write down what `calendar` shows for the offices asked (the city's numbers), and serve the watches.
+
+    One short transaction: slots, sightings, messages and booking attempts appear together or not at all.
+    Times are compared only where the answer carries times; "times not asked for" changes nothing.
+    """
+    offices = dict(Office.objects.filter(upstream_id__in=office_ids).values_list("upstream_id", "pk"))
+    with transaction.atomic():
+        days = {
+            day.day: {offices[number] for number in day.office_ids if number in offices}
+            for day in calendar.days
+        }
+        changes = _compare(target, calendar, offices, days, now)
+        fields: dict[str, object] = {"answered_at": now, "last_error": ""}
+        if target.kind == PollTarget.Kind.SWEEP:
+            refresh_details(target, days, calendar.slots_day, now=now)
+            fields["days"] = {day.isoformat(): sorted(ids) for day, ids in days.items()}
+        PollTarget.objects.filter(pk=target.pk).update(**fields)
+        if changes.opened:
+            match_slots(target.search, changes.opened, now=now)
+        if changes.gone:
+            update_told_slots(target.search, changes.gone, now=now)
+    return changes
+
+
+def _compare(
+    target: PollTarget, calendar: Calendar, offices: dict[int, int], days: dict[date, set[int]], now: datetime
+) -> Changes:
+    seen = {(offices[slot.office_id], slot.starts_at) for slot in calendar.slots if slot.office_id in offices}
+    timed_days = {day.day for day in calendar.days if day.slots is not None}
+    known = {
+        (slot.office_id, slot.starts_at): slot
+        for slot in Slot.objects.filter(search=target.search_id, office_id__in=offices.values(), gone_at=None)
+    }
+    changes = Changes()
+    for key, slot in known.items():
+        day = slot.starts_at.astimezone(MUNICH).date()
+        if target.kind == PollTarget.Kind.DETAIL and day != target.day:
+            continue
+        still_there = key in seen if day in timed_days else slot.office_id in days.get(day, ())
+        if slot.starts_at <= now or not still_there:
+            changes.gone.append(slot)
+    still_open = [known[key].pk for key in seen if key in known]
+    Slot.objects.filter(pk__in=still_open).update(seen_at=now)
+    Slot.objects.filter(pk__in=[slot.pk for slot in changes.gone]).update(gone_at=now)
+    for slot in changes.gone:
+        slot.gone_at = now
+    changes.opened = _open(target, [key for key in seen if key not in known], now)
+    Sighting.objects.bulk_create(
+        [Sighting(slot=slot, kind=Sighting.Kind.GONE, at=now) for slot in changes.gone]
+        + [
+            Sighting(
+                slot=slot,
+                kind=Sighting.Kind.APPEARED if slot.appearances == 1 else Sighting.Kind.RETURNED,
+                at=now,
+            )
+            for slot in changes.opened
+        ]
+    )
+    return changes
+
+
+def _open(target: PollTarget, keys: list[tuple[int, datetime]], now: datetime) -> list[Slot]:
+    """Rows for slots that were not open a moment ago; one that was there before has returned."""
+    if not keys:
+        return []
+    former = {
+        (slot.office_id, slot.starts_at): slot
+        for slot in Slot.objects.filter(
+            search=target.search_id, starts_at__in={starts for _office, starts in keys}
+        )
+    }
+    returned = [former[key] for key in keys if key in former]
+    for slot in returned:
+        slot.appeared_at = slot.seen_at = now
+        slot.gone_at = None
+        slot.appearances += 1
+    Slot.objects.bulk_update(returned, ["appeared_at", "seen_at", "gone_at", "appearances"])
+    fresh = Slot.objects.bulk_create(
+        Slot(search_id=target.search_id, office_id=office, starts_at=starts, appeared_at=now, seen_at=now)
+        for office, starts in keys
+        if (office, starts) not in former
+    )
+    return sorted([*returned, *fresh], key=lambda slot: slot.starts_at)

@@ -1,0 +1,34 @@
+"""Captcha tokens as the domain uses them: one source per city and address."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from appointments.upstream.errors import CaptchaRefused
+from captcha import services as captcha
+from captcha.types import Transport
+
+
+@dataclass
+class TokenSource:
+    """Hands out the token for one city, makes it when needed, forgets it when the city refuses it."""
+
+    transport: Transport
+    site: str
+    mode: str
+    clock: Callable[[], datetime]
+    _used: str = field(default="", repr=False)
+
+    def token(self) -> str:
+        """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
+        self._used = captcha.get_token(self.transport, site=self.site, mode=self.mode, now=self.clock)
+        return self._used
+
+    def refused(self, error: CaptchaRefused) -> None:
+        """The city did not take the token handed out last."""
+        captcha.discard_token(self.site, error.code, self.clock(), token=self._used)
+
+    def offer(self, token: str) -> None:
+        """Take a token that came along with an appointment: it saves a solve."""
+        if token:
+            captcha.offer_token(self.site, token, self.clock())

@@ -1,0 +1,236 @@
+"""Watching the city: a chain of short slices, each asking what is due, one request at a time.
+
+django-q2's own schedule ticks every 30 s, too coarse for this. A slice works for about ten seconds and then queues
+its successor; a compare-and-swap on an epoch keeps the chain single, whatever the queue delivers twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+
+from appointments.models import Heartbeat, Office, PollTarget, Watch, WatchOffice
+from appointments.models.watch import HORIZON
+from appointments.policy import Policy
+from appointments.selectors.watches import MUNICH
+from appointments.services import leases
+from appointments.services.catalogue import note_failed_sync, sync_catalogue
+from appointments.services.health import beat
+from appointments.services.outbox import enqueue
+from appointments.services.sightings import record_answer
+from appointments.services.tokens import TokenSource
+from appointments.upstream.client import CitizenApi
+from appointments.upstream.errors import CaptchaRefused, GateClosed, UpstreamError
+from appointments.upstream.types import Calendar, CallKind, ServiceCount
+from captcha.errors import CaptchaError
+
+CHAIN = "watching"
+SLICE = timedelta(seconds=10)
+# The chain is dead when its lease is older than a slice may last, slow answers included.
+CHAIN_LEASE = timedelta(seconds=45)
+# Calls of watching follow each other no faster.
+PACE = timedelta(seconds=1)
+LONGEST_NAP = timedelta(milliseconds=500)
+# Without anything to watch, one small question shows whether the city is there.
+PROBE_EVERY = timedelta(seconds=90)
+# While the gate keeps quiet, a bare connection (which the city does not count) shows the same.
+REACH_EVERY = timedelta(seconds=20)
+CATALOGUE_EVERY = timedelta(hours=1)
+CATALOGUE_RETRY = timedelta(minutes=1)
+BLIND_AFTER = timedelta(minutes=3)
+
+
+@dataclass
+class Watcher:
+    """What a slice works with; made by `wiring`, one per process."""
+
+    api: CitizenApi
+    policy: Policy
+    tokens: TokenSource
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+    def run_slice(self, epoch: int) -> int | None:
+        """Work for one slice as the holder of `epoch`. Returns the successor's epoch, or None: another chain runs."""
+        mine = leases.pass_lease(CHAIN, epoch, CHAIN_LEASE, now=self.clock())
+        if mine is None:
+            return None
+        end = self.clock() + SLICE
+        while self.clock() < end:
+            pause = self.step()
+            nap = min(pause, LONGEST_NAP, max(end - self.clock(), timedelta()))
+            if nap > timedelta():
+                self.sleep(nap.total_seconds())
+        beat(f"chain:{CHAIN}", now=self.clock())
+        return mine
+
+    def step(self) -> timedelta:
+        """Do the one thing most worth doing now. Returns how long nothing else should be asked."""
+        now = self.clock()
+        if self._catalogue_due(now):
+            self._sync_catalogue(now)
+            return PACE
+        target = self.policy.next_target(now=now)
+        if target is not None:
+            return self._ask(target)
+        if self._silent_for(now) > PROBE_EVERY:
+            self._try(self.api.probe)
+            return PACE
+        return LONGEST_NAP
+
+    def _ask(self, target: PollTarget) -> timedelta:
+        """Ask one request and take its answer in. A failure is no observation: nothing is taken for "nothing free"."""
+        offices = _offices_of(target)
+        if not offices:
+            PollTarget.objects.filter(pk=target.pk).update(active=False)
+            return timedelta()
+        try:
+            calendar = self._calendar(target, offices)
+        except GateClosed as closed:
+            return self._wait(closed)
+        except (UpstreamError, CaptchaError) as error:
+            code = getattr(error, "code", type(error).__name__)
+            self._note(target, well=False, last_error=str(code)[:100])
+            return PACE
+        record_answer(target, calendar, [office.upstream_id for office in offices], now=self.clock())
+        self._note(target, well=True)
+        return PACE
+
+    def _calendar(self, target: PollTarget, offices: list[Office]) -> Calendar:
+        """The city's calendar for `target`; a token that died on the way is renewed once."""
+        today = self.clock().astimezone(MUNICH).date()
+        first, last = (target.day, target.day) if target.day else (today, today + HORIZON)
+        for attempt in range(2):
+            token = self.tokens.token() if target.guarded else ""
+            try:
+                return self.api.calendar(
+                    target.search.services,
+                    [office.upstream_id for office in offices],
+                    first,
+                    last,
+                    day=target.day,
+                    captcha_token=token,
+                    kind=CallKind.DETAIL if target.day else CallKind.SWEEP,
+                )
+            except CaptchaRefused as refused:
+                # Refused before any effect, so asking once more with a fresh token is safe.
+                self.tokens.refused(refused)
+                if attempt:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _note(self, target: PollTarget, *, well: bool, **fields: object) -> None:
+        now = self.clock()
+        due = self.policy.asked(target, well=well, now=now)
+        # A watch made meanwhile may have made the request due at once; that stays.
+        PollTarget.objects.filter(pk=target.pk).update(asked_at=now, **fields)
+        PollTarget.objects.filter(pk=target.pk, next_due_at=target.next_due_at).update(next_due_at=due)
+
+    def _wait(self, closed: GateClosed) -> timedelta:
+        """The gate keeps quiet. Meanwhile see, without a request, that the city can be reached."""
+        now = self.clock()
+        if self._silent_for(now) > REACH_EVERY and self.api.reachable():
+            beat("city:reached", now=now)
+        return min(closed.retry_at - now, LONGEST_NAP)
+
+    def _silent_for(self, now: datetime) -> timedelta:
+        """How long ago the city last answered, or was last reached."""
+        last = (
+            Heartbeat.objects.filter(name__in=("city", "city:reached", "city:trouble"))
+            .order_by("-at")
+            .values_list("at", flat=True)
+            .first()
+        )
+        return now - last if last else timedelta.max
+
+    def _catalogue_due(self, now: datetime) -> bool:
+        epoch = leases.take_lease("catalogue", CATALOGUE_EVERY, now=now)
+        return epoch is not None
+
+    def _sync_catalogue(self, now: datetime) -> None:
+        try:
+            sync_catalogue(self.api, now=now)
+        except UpstreamError as error:
+            note_failed_sync(error.code)
+            # Asked again soon, not in an hour.
+            leases.shorten_lease("catalogue", CATALOGUE_RETRY, now=self.clock())
+
+    @staticmethod
+    def _try(call: Callable[[], object]) -> None:
+        try:
+            call()
+        except UpstreamError:
+            return  # the gate has recorded how it went; that record is all a probe is for
+
+
+def start_chain(*, now: datetime) -> int | None:
+    """The epoch of a new chain if none is running, else None."""
+    return leases.take_lease(CHAIN, CHAIN_LEASE, now=now)
+
+
+def _offices_of(target: PollTarget) -> list[Office]:
+    """All offices any active watch of the target's search accepts, captcha-guarded ones apart from the others."""
+    services: tuple[ServiceCount, ...] = target.search.services
+    offices = Office.objects.filter(
+        pk__in=WatchOffice.objects.filter(search=target.search_id, active=True).values("office"),
+        captcha_required=target.guarded,
+        withdrawn_at=None,
+        bookable=True,
+    )
+    for item in services:
+        # One office without the service would spoil the whole request.
+        offices = offices.filter(offerings__service__upstream_id=item.service_id)
+    if target.day is not None:
+        offices = offices.filter(pk__in=_offices_on(target, target.day))
+    return list(offices.distinct().order_by("pk"))
+
+
+def _offices_on(target: PollTarget, day: date) -> list[int]:
+    sweep = PollTarget.objects.filter(
+        search=target.search_id, guarded=target.guarded, kind=PollTarget.Kind.SWEEP
+    ).first()
+    return sweep.days.get(day.isoformat(), []) if sweep else []
+
+
+def tell_blindness(*, now: datetime) -> tuple[int, int]:
+    """Tell people whose watch cannot see, and tell them again when it sees; once each.
+
+    A watch is blind when one of its sweeps has failed since `BLIND_AFTER`. Returns (told blind, told seeing).
+    """
+    sweeps = PollTarget.objects.filter(kind=PollTarget.Kind.SWEEP, active=True)
+    blind = {
+        sweep.search_id: sweep
+        for sweep in sweeps.exclude(last_error="")
+        if (sweep.answered_at or sweep.asked_at or now) <= now - BLIND_AFTER
+    }
+    seeing = set(sweeps.filter(last_error="", answered_at__isnull=False).values_list("search_id", flat=True))
+    told = [0, 0]
+    watches = Watch.objects.filter(state=Watch.State.ACTIVE).select_related("subscriber")
+    for watch in watches.filter(search__in=blind, blind_since=None):
+        sweep = blind[watch.search_id]
+        since = sweep.answered_at or sweep.asked_at or now
+        with transaction.atomic():
+            if Watch.objects.filter(pk=watch.pk, blind_since=None).update(blind_since=since):
+                enqueue(
+                    watch.subscriber,
+                    "watch_blind",
+                    now=now,
+                    watch=watch,
+                    payload={"reason": sweep.last_error, "since": since.isoformat()},
+                    dedup_key=f"watch_blind:{watch.pk}:{since.isoformat()}",
+                )
+                told[0] += 1
+    for watch in watches.filter(blind_since__isnull=False, search__in=seeing - set(blind)):
+        with transaction.atomic():
+            if Watch.objects.filter(pk=watch.pk, blind_since=watch.blind_since).update(blind_since=None):
+                enqueue(
+                    watch.subscriber,
+                    "watch_sees",
+                    now=now,
+                    watch=watch,
+                    payload={"since": watch.blind_since.isoformat() if watch.blind_since else ""},
+                    dedup_key=f"watch_sees:{watch.pk}:{watch.blind_since}",
+                )
+                told[1] += 1
+    return told[0], told[1]

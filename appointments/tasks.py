@@ -1,0 +1,128 @@
+"""What the queues may call: each loads by id, calls the service of its name, returns a line for the admin."""
+
+import time
+
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from appointments import wiring
+from appointments.channels import channel
+from appointments.models import Booking
+from appointments.services import (
+    counting,
+    following,
+    leases,
+    outbox,
+    releasing,
+    reserving,
+    sending,
+    subscribers,
+    sweeps,
+    watches,
+    watching,
+)
+from appointments.services.health import beat
+from appointments.states import BookingState
+
+
+def _load(booking_id: int) -> Booking | None:
+    return (
+        Booking.objects.select_related("subscriber", "watch__search", "search", "office", "main_service")
+        .filter(pk=booking_id)
+        .first()
+    )
+
+
+def reserve_appointment(booking_id: int) -> str:
+    """Hold the slot of a booking."""
+    booking = _load(booking_id)
+    if booking is None:
+        return f"booking {booking_id}: gone"
+    return f"booking {booking_id}: {reserving.reserve_appointment(booking, wiring.desk()).state}"
+
+
+def send_booking(booking_id: int) -> str:
+    """Send the contact data of a held booking to the city."""
+    booking = _load(booking_id)
+    if booking is None:
+        return f"booking {booking_id}: gone"
+    return f"booking {booking_id}: {sending.send_booking(booking, wiring.desk()).state}"
+
+
+def cancel_appointment(booking_id: int) -> str:
+    """Give a booking back."""
+    booking = _load(booking_id)
+    if booking is None:
+        return f"booking {booking_id}: gone"
+    return f"booking {booking_id}: {releasing.cancel_appointment(booking, wiring.desk()).state}"
+
+
+def follow_booking(booking_id: int) -> str:
+    """See where a booking stands at the city; at once when a person waits or its outcome is unknown."""
+    booking = _load(booking_id)
+    if booking is None:
+        return f"booking {booking_id}: gone"
+    urgent = booking.state in (BookingState.UNCERTAIN, BookingState.CANCELLING) or (
+        booking.follow_at is not None and booking.follow_at > booking.state_since + following.FIRST_LOOK
+    )
+    return f"booking {booking_id}: {following.follow_booking(booking, wiring.desk(), urgent=urgent).state}"
+
+
+def watch_slice(epoch: int) -> str:
+    """One slice of watching; queues its successor."""
+    successor = wiring.watcher().run_slice(epoch)
+    if successor is None:
+        return f"watching {epoch}: another chain runs"
+    async_task(
+        "appointments.tasks.watch_slice", successor, q_options={"cluster": "polling", "task_name": "watch"}
+    )
+    return f"watching {epoch}: done"
+
+
+def keep_watching() -> str:
+    """Start the chain of slices if none runs."""
+    epoch = watching.start_chain(now=timezone.now())
+    if epoch is None:
+        return "watching: runs"
+    async_task(
+        "appointments.tasks.watch_slice", epoch, q_options={"cluster": "polling", "task_name": "watch"}
+    )
+    return "watching: started"
+
+
+def deliver_messages() -> str:
+    """Send what is due."""
+    sent = outbox.deliver_due(channel, clock=timezone.now, sleep=time.sleep)
+    return f"messages: {sent}"
+
+
+def sweep() -> str:
+    """Find what was left behind; one at a time is enough."""
+    now = timezone.now()
+    if leases.take_lease("sweep", sweeps.FORGOTTEN / 3, now=now) is None:
+        return "sweep: runs"
+    found = sweeps.sweep_bookings(now=now)
+    blind, seeing = watching.tell_blindness(now=now)
+    woken = watches.wake_snoozed(now=now)
+    erased = subscribers.finish_erasures()
+    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"
+
+
+def count_calls() -> str:
+    """Roll calls up."""
+    return f"counts: {counting.count_calls(now=timezone.now())}"
+
+
+def daily_upkeep() -> str:
+    """Move rolling windows on, end watches whose time is over, remove what is old."""
+    now = timezone.now()
+    ended = watches.renew_windows(now=now)
+    erased = subscribers.erase_inactive(now=now)
+    removed = sweeps.forget_old_records(now=now)
+    return f"upkeep: {ended} watches ended, {erased} people erased, removed {removed}"
+
+
+def canary(queue: str) -> str:
+    """Prove that a queue works: a task that went all the way stamps its sign of life."""
+    beat(f"queue:{queue}", now=timezone.now())
+    return f"canary: {queue}"
