@@ -245,13 +245,18 @@ def _shown_person(world: TelegramWorld, person: Person) -> Json:
     }
 
 
+_SIGNS = {"document": "📎", "venue": "📍", "location": "📍", "photo": "🖼️", "sticker": "🙂", "voice": "🎙️"}
+
+
 def _summary(message: Message) -> str:
-    if message.text:
-        return message.text.splitlines()[0][:120]
-    kind = next(iter(message.content), "message")
-    if kind == "document":
-        return str(message.content["document"]["file_name"])
-    return f"[{kind}]"
+    """One line for a list: a sign for what is not text, then the first words."""
+    sign = next((_SIGNS[kind] for kind in message.content if kind in _SIGNS), "")
+    words = message.text
+    if not words and "document" in message.content:
+        words = message.content["document"]["file_name"]
+    if not words and "venue" in message.content:
+        words = message.content["venue"]["title"]
+    return f"{sign} {words.partition(chr(10))[0][:120]}".strip()
 
 
 def chats(world: TelegramWorld) -> Json:

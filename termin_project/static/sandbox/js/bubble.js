@@ -4,12 +4,14 @@ import { el, formatted, icon } from "./dom.js";
 
 const SIGNS = { photo: "🖼️", sticker: "🙂", voice: "🎙️" };
 
+const ZONE = { timeZone: "Europe/Berlin", hourCycle: "h23" };
+
 export function clock(iso, language) {
-  return new Date(iso).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", timeZone: "Europe/Berlin" });
+  return new Date(iso).toLocaleTimeString(language, { ...ZONE, hour: "2-digit", minute: "2-digit" });
 }
 
 export function moment(iso, language) {
-  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium", timeZone: "Europe/Berlin" });
+  return new Date(iso).toLocaleString(language, { ...ZONE, dateStyle: "medium", timeStyle: "medium" });
 }
 
 /** The node of a message. `press(button, node)` is called for an inline button. */

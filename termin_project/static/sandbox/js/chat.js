@@ -11,7 +11,7 @@ const HIDDEN_ROUND = 5000;
 
 const root = byId("chat");
 const texts = JSON.parse(root.dataset.texts);
-const language = root.dataset.lang;
+const language = root.dataset.lang === "en" ? "en-GB" : root.dataset.lang;
 const api = new Api(root.dataset.base);
 const status = byId("bot-status");
 const pageTitle = document.title;

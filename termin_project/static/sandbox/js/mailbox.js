@@ -10,7 +10,7 @@ const READ_KEY = "sandbox-mails-read";
 
 const root = byId("mailbox");
 const texts = JSON.parse(root.dataset.texts);
-const language = root.dataset.lang;
+const language = root.dataset.lang === "en" ? "en-GB" : root.dataset.lang;
 const api = new Api(root.dataset.base);
 const select = byId("address");
 const listNode = byId("mails");
