@@ -17,6 +17,7 @@ from appointments.services.gate import DatabaseGate
 from appointments.services.tokens import TokenSource
 from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
+from appointments.upstream.reach import reachable
 from captcha.client import CaptchaApi
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 15.0
@@ -85,4 +86,11 @@ def desk() -> Desk:
 @lru_cache(maxsize=1)
 def watcher() -> Watcher:
     """What a slice of watching works with."""
-    return Watcher(api=city(), policy=FairPolicy(), tokens=tokens(), clock=timezone.now, sleep=time.sleep)
+    return Watcher(
+        api=city(),
+        policy=FairPolicy(),
+        tokens=tokens(),
+        reachable=lambda: reachable(settings.MUNICH_API_URL),
+        clock=timezone.now,
+        sleep=time.sleep,
+    )

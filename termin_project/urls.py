@@ -1,5 +1,6 @@
 """Every address of the web process."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -15,3 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler403 = "appointments.views.forbidden"
 handler404 = "appointments.views.not_found"
 handler500 = "appointments.views.server_error"
+
+if settings.SIMULATED_TELEGRAM or settings.SIMULATED_CITY:
+    urlpatterns.append(path("sandbox/", include("termin_project.sandbox.urls")))

@@ -1,4 +1,4 @@
-"""Which requests serve the present watches. Their number depends on how many searches there are, not how many people."""
+"""Which requests serve the present watches. How many they are depends on the searches, not on the people."""
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta

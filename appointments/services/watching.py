@@ -48,6 +48,7 @@ class Watcher:
     api: CitizenApi
     policy: Policy
     tokens: TokenSource
+    reachable: Callable[[], bool]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
 
@@ -130,7 +131,7 @@ class Watcher:
     def _wait(self, closed: GateClosed) -> timedelta:
         """The gate keeps quiet. Meanwhile see, without a request, that the city can be reached."""
         now = self.clock()
-        if self._silent_for(now) > REACH_EVERY and self.api.reachable():
+        if self._silent_for(now) > REACH_EVERY and self.reachable():
             beat("city:reached", now=now)
         return min(closed.retry_at - now, LONGEST_NAP)
 
