@@ -191,6 +191,7 @@ AUTH_PASSWORD_VALIDATORS = [
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "termin_project" / "static"]
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 # whitenoise serves straight from the apps' folders: nothing to collect on a small computer.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
@@ -305,7 +306,30 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "Munich Termin Automator",
     "SITE_HEADER": "Munich Termin Automator",
+    "SITE_SUBHEADER": _("Staff"),
     "SITE_SYMBOL": "event_available",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}appointments/img/mark.svg"}
+    ],
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
     "SITE_URL": reverse_lazy("appointments:dashboard"),
+    "ENVIRONMENT": "appointments.admin.navigation.environment",
+    "SIDEBAR": {"show_search": True, "navigation": "appointments.admin.navigation.sidebar"},
+    # The blue of the public pages.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f7fe",
+            "100": "#e3f0fc",
+            "200": "#c3dff8",
+            "300": "#96c8f3",
+            "400": "#6db6f7",
+            "500": "#2f86d6",
+            "600": "#0b63b0",
+            "700": "#0a5290",
+            "800": "#0d4476",
+            "900": "#113a62",
+            "950": "#0b2541",
+        },
+    },
 }

@@ -27,12 +27,16 @@ from appointments.models import (
 )
 from appointments.selectors import health
 from appointments.states import LIVE, BookingState
+from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
 
 HOURS_SHOWN = 24
 RECENT_SHOWN = 14
 # What changes slowly or costs a walk over many rows is read this seldom per web process.
 SLOW_PART_SECONDS = 20
-LOST_RACE = "slot_taken"
+# What the city says when somebody else was faster, and our word for a loss without one.
+LOST_RACES = frozenset(
+    {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
+)
 TOO_MANY_REQUESTS = 429
 
 
@@ -188,11 +192,12 @@ def overview(now: datetime) -> Overview:
     gate = GateState.objects.filter(egress=settings.EGRESS_NAME).first()
     by_name = {breaker.name: breaker for breaker in breakers}
     today = timezone.make_aware(datetime.combine(timezone.localdate(now), time.min))
+    token = health.captcha_token()
     hours, told = _slow_part(now, today)
     return Overview(
         now=now,
-        components=health.components_from(beats, by_name, now),
-        sight=health.sight_from(beats, by_name, gate, now),
+        components=health.components_from(beats, by_name, token, now),
+        sight=health.sight_from(beats, by_name, token, gate, now),
         budget=_budget(gate, now),
         breakers=breakers,
         queues=queues(now),
@@ -277,7 +282,8 @@ def _funnel(today: datetime, told: int) -> Funnel:
     seen = Sighting.objects.filter(at__gte=today).exclude(kind=Sighting.Kind.GONE).count()
     events = BookingEvent.objects.filter(at__gte=today).order_by()
     counts = events.values("state").annotate(
-        n=Count("booking", distinct=True), lost=Count("booking", distinct=True, filter=Q(reason=LOST_RACE))
+        n=Count("booking", distinct=True),
+        lost=Count("booking", distinct=True, filter=Q(reason__in=sorted(LOST_RACES))),
     )
     by_state = {row["state"]: row for row in counts}
 

@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import F
 
 from appointments.limits import QUIET_GAP
 from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
+from captcha.models import CaptchaToken
 
 FRESH = timedelta(seconds=60)
 CITY = "city"
 # Stamped next to "city" when an answer was bad or did not come.
 CITY_TROUBLE = "city:trouble"
+_STUCK = (CaptchaToken.State.NEEDS_HUMAN, CaptchaToken.State.COOLDOWN)
 # Nothing can be done for people while one of these is missing; the others only narrow what we can do.
 NEEDED = frozenset(
     {"web", "bot", "city", "database", *(f"queue:{queue}" for queue in ("booking", "polling", "notify"))}
@@ -70,6 +73,7 @@ def components(now: datetime) -> list[Component]:
     try:
         beats = {beat.name: beat for beat in Heartbeat.objects.all()}
         breakers = {breaker.name: breaker for breaker in CircuitBreaker.objects.all()}
+        token = captcha_token()
     except DatabaseError:
         connection.close()
         return [
@@ -80,11 +84,14 @@ def components(now: datetime) -> list[Component]:
             )
             for name in component_names()
         ]
-    return components_from(beats, breakers, now)
+    return components_from(beats, breakers, token, now)
 
 
 def components_from(
-    beats: Mapping[str, Heartbeat], breakers: Mapping[str, CircuitBreaker], now: datetime
+    beats: Mapping[str, Heartbeat],
+    breakers: Mapping[str, CircuitBreaker],
+    token: CaptchaToken | None,
+    now: datetime,
 ) -> list[Component]:
     """`components` for a caller who has already read the rows."""
     found = [Component("web", ok=True, detail="alive", age=timedelta(0)), _by_age("bot", beats, now)]
@@ -92,7 +99,7 @@ def components_from(
     found += [
         _city(beats, now),
         Component("database", ok=True, detail="alive", age=timedelta(0)),
-        _captcha(breakers, now),
+        _captcha(breakers, token, now),
     ]
     return found
 
@@ -103,18 +110,19 @@ def missing(parts: list[Component]) -> list[str]:
 
 
 def city_sight(now: datetime) -> CitySight:
-    """Whether the watch sees the city's calendar at `now` (aware). `since` is UTC. At most five short queries."""
+    """Whether the watch sees the city's calendar at `now` (aware). `since` is UTC. At most six short queries."""
     beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=(CITY, CITY_TROUBLE))}
     breakers = {
         breaker.name: breaker for breaker in CircuitBreaker.objects.filter(name__in=("watching", "captcha"))
     }
     gate = GateState.objects.filter(egress=settings.EGRESS_NAME).first()
-    return sight_from(beats, breakers, gate, now)
+    return sight_from(beats, breakers, captcha_token(), gate, now)
 
 
 def sight_from(
     beats: Mapping[str, Heartbeat],
     breakers: Mapping[str, CircuitBreaker],
+    token: CaptchaToken | None,
     gate: GateState | None,
     now: datetime,
 ) -> CitySight:
@@ -130,9 +138,9 @@ def sight_from(
     if not _city(beats, now).ok:
         since = good.at if good else trouble.at if trouble else now
         return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
-    captcha = breakers.get("captcha")
-    if captcha and captcha.state != CircuitBreaker.State.CLOSED and _only_guarded_requests():
-        return CitySight(sees=False, since=captcha.opened_at or now, reason="captcha")
+    captcha = _captcha(breakers, token, now)
+    if not captcha.ok and _only_guarded_requests():
+        return CitySight(sees=False, since=now - (captcha.age or timedelta(0)), reason="captcha")
     return CitySight(sees=True, since=_seeing_since(trouble, gate) or (good.at if good else now), reason="")
 
 
@@ -157,14 +165,28 @@ def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:
     return Component(CITY, ok=ok, detail=detail or ("alive" if ok else "silent"), age=age)
 
 
-def _captcha(breakers: Mapping[str, CircuitBreaker], now: datetime) -> Component:
+def _captcha(breakers: Mapping[str, CircuitBreaker], token: CaptchaToken | None, now: datetime) -> Component:
+    """Trouble only while no token serves: guarded offices cannot be watched then."""
     if settings.CAPTCHA_MODE == "off":
         return Component("captcha", ok=True, detail="off")
+    age = now - token.since if token and token.since else None
+    serves = token is not None and token.serves(now)
+    if token and (token.state == CaptchaToken.State.BLOCKED or (token.state in _STUCK and not serves)):
+        return Component("captcha", ok=False, detail=token.state.replace("_", " "), age=age)
     breaker = breakers.get("captcha")
-    if breaker and breaker.state != CircuitBreaker.State.CLOSED:
+    if breaker and breaker.state != CircuitBreaker.State.CLOSED and not serves:
         age = now - breaker.opened_at if breaker.opened_at else None
         return Component("captcha", ok=False, detail=breaker.reason or "breaker open", age=age)
-    return Component("captcha", ok=True, detail=settings.CAPTCHA_MODE)
+    return Component(
+        "captcha",
+        ok=True,
+        detail=f"{settings.CAPTCHA_MODE}, token serves" if serves else settings.CAPTCHA_MODE,
+    )
+
+
+def captcha_token() -> CaptchaToken | None:
+    """The row of the site asked lately; an installation has one unless its city changed."""
+    return CaptchaToken.objects.order_by(F("since").desc(nulls_last=True)).first()
 
 
 def _reason(code: str) -> str:

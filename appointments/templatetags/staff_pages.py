@@ -11,9 +11,9 @@ register = template.Library()
 _PARTS = {
     "web": gettext_lazy("Web pages"),
     "bot": gettext_lazy("Bot"),
-    "queue:booking": gettext_lazy("Queue: bookings"),
-    "queue:polling": gettext_lazy("Queue: watching"),
-    "queue:notify": gettext_lazy("Queue: messages"),
+    "queue:booking": gettext_lazy("Booking queue"),
+    "queue:polling": gettext_lazy("Watching queue"),
+    "queue:notify": gettext_lazy("Message queue"),
     "booking": gettext_lazy("bookings"),
     "polling": gettext_lazy("watching"),
     "notify": gettext_lazy("messages"),

@@ -1,0 +1,27 @@
+"""The staff's pages, one file per noun. State is read-only and moves through actions that call services."""
+
+from appointments.admin import (
+    accounts,
+    booking,
+    catalogue,
+    outbox,
+    queues,
+    slot,
+    subscriber,
+    throttle,
+    traffic,
+    watch,
+)
+
+__all__ = [
+    "accounts",
+    "booking",
+    "catalogue",
+    "outbox",
+    "queues",
+    "slot",
+    "subscriber",
+    "throttle",
+    "traffic",
+    "watch",
+]
