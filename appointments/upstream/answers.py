@@ -130,6 +130,8 @@ def raise_for_codes(answer: Answer, codes: list[str], body: object) -> NoReturn:
             raise SlotTaken(code, answer.status)
         answer.not_understood("nothing free, but not asked", body)
     leaf = ERROR_BY_CODE[code]
+    if leaf is SlotTaken and not answer.reserves:
+        answer.not_understood("a slot is gone, but none was asked for", body)
     if leaf is RateLimited:
         raise RateLimited(code, answer.status, pause_asked(answer.headers))
     doubtful = code in DOUBTFUL_CODES or (

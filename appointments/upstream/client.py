@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class _HideQueries(logging.Filter):
-    """Cuts the query off the paths that urllib3 writes at level DEBUG: ours carry keys and tokens."""
+    """Cuts the query off addresses that urllib3 writes, at DEBUG and in warnings: ours carry keys and tokens."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -49,7 +49,8 @@ class _HideQueries(logging.Filter):
         return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_HideQueries())
+for _name in ("connectionpool", "connection", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_HideQueries())
 
 
 class CitizenApi:
