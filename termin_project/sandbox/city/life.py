@@ -33,6 +33,9 @@ HORIZON_DAYS = {"quiet": 60, "medium": 42, "scarce": 42}
 OPEN_DAYS = {"quiet": 0.75, "medium": 0.25, "scarce": 0.04}
 COMMON_PAUSE = (20.0, 40.0)
 OTHER_PAUSE = (25.0, 60.0)
+COMMON_AT_ONCE = 3
+SOONEST = 30 * 60
+"""Seconds from now on in which nothing comes free any more."""
 SHORTEST_LIFE, LONGEST_LIFE = 30.0, 600.0
 CATCH_UP = 30 * 60
 """Seconds of life made up for after the clock jumped; what would have come and gone before is left out."""
@@ -48,6 +51,7 @@ class Life:
     on: bool = False
     released_until: dict[int, str] = field(default_factory=dict)
     takers: list[tuple[float, int, int]] = field(default_factory=list)
+    bags: dict[tuple[str, ...], list[Office]] = field(default_factory=dict)
     next_common_at: float = 0.0
     next_other_at: float = 0.0
 
@@ -64,7 +68,8 @@ class Life:
                     self.next_common_at,
                     self.next_common_at + self.random.uniform(*COMMON_PAUSE),
                 )
-                self._come_free(at, "scarce")
+                for _ in range(COMMON_AT_ONCE):
+                    self._come_free(at, "scarce")
             else:
                 at, self.next_other_at = (
                     self.next_other_at,
@@ -112,22 +117,32 @@ class Life:
             }[office.demand]
             self._open(office, day, begins, ends, min(length, span), self.random.choice((1, 1, 2)))
 
+    def _next_office(self, *demands: str) -> Office | None:
+        """Offices in turn, each turn in a new order, so that none is left out for long."""
+        bag = self.bags.setdefault(demands, [])
+        if not bag:
+            bag += [o for o in self.catalogue.offices.values() if o.scope and o.demand in demands]
+            self.random.shuffle(bag)
+        return bag.pop() if bag else None
+
     def _come_free(self, at: float, *demands: str) -> None:
-        """Somebody cancels, or staff add a slot: one to three times of one day, each taken again soon."""
-        offices = [o for o in self.catalogue.offices.values() if o.scope and o.demand in demands]
-        if not offices:
+        """Somebody cancels, or staff add a slot: one or two times of one day, each taken again soon."""
+        office = self._next_office(*demands)
+        if office is None:
             return
-        office = self.random.choices(offices, weights=[max(10, office.priority) for office in offices])[0]
+        earliest = at + SOONEST
         today = berlin_day(at)
-        days = [today + timedelta(days=ahead) for ahead in range(14)]
-        usable = [day for day in days if self._hours(office, day)]
+        spans = [
+            (day, begins, ends)
+            for day in (today + timedelta(days=ahead) for ahead in range(14))
+            for begins, ends in self._hours(office, day)
+            if berlin_instant(day, begins).timestamp() > earliest
+        ]
         # Early days first: people cancel what is near.
-        day = usable[min(int(self.random.expovariate(1 / 3.5)), len(usable) - 1)]
-        for _ in range(self.random.choices((1, 2, 3), weights=(6, 3, 1))[0]):
-            begins, ends = self.random.choice(self._hours(office, day))
-            length = self.random.choice((15, 20, 35))
-            opening_id = self._open(office, day, begins, ends, length, 1)
-            lives = min(LONGEST_LIFE, max(SHORTEST_LIFE, self.random.lognormvariate(5.2, 0.8)))
+        day, begins, ends = spans[min(int(self.random.expovariate(1 / 5)), len(spans) - 1)]
+        for _ in range(self.random.choices((1, 2), weights=(4, 1))[0]):
+            opening_id = self._open(office, day, begins, ends, self.random.choice((15, 20, 35)), 1)
+            lives = min(LONGEST_LIFE, max(SHORTEST_LIFE, self.random.lognormvariate(5.0, 0.8)))
             heapq.heappush(self.takers, (at + lives, office.id, opening_id))
 
     def _open(self, office: Office, day: date, begins: int, ends: int, minutes: int, places: int) -> int:
