@@ -103,8 +103,11 @@ def discard_token(site: str, reason: str, now: datetime, *, token: str = "") -> 
     """The city did not take the token: forget it, so that the next demand makes a new one.
 
     `reason` is the city's word. `captchaInvalid` twice in half an hour from an unchanged address blocks the site: then
-    something is wrong that another solve does not cure. With `token`, only that one is forgotten.
+    something is wrong that another solve does not cure. With `token`, only that one is forgotten. `captchaMissing` says
+    nothing about any token: none was sent.
     """
+    if reason == "captchaMissing":
+        return
     with flights.locked_row(site) as row:
         if token and row.token != token:
             return

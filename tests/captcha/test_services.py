@@ -354,6 +354,14 @@ def test_a_late_complaint_about_an_old_token_leaves_the_new_one(api: CaptchaApi,
     assert ask(api, clock) == new
 
 
+def test_a_call_without_a_token_says_nothing_about_the_one_at_hand(api: CaptchaApi, clock: Clock) -> None:
+    token = ask(api, clock)
+
+    services.discard_token(SITE, "captchaMissing", clock())
+
+    assert ask(api, clock) == token
+
+
 def test_two_rejections_with_an_unchanged_address_block_the_site(api: CaptchaApi, clock: Clock) -> None:
     for _ in range(2):
         ask(api, clock)
