@@ -208,7 +208,10 @@ class PollTarget(models.Model):
         verbose_name_plural = _("request plans")
         constraints = [
             models.UniqueConstraint(
-                fields=("search", "guarded", "kind", "day"), name="poll_target_once", nulls_distinct=False
+                fields=("search", "guarded"), condition=models.Q(kind="sweep"), name="poll_target_one_sweep"
+            ),
+            models.UniqueConstraint(
+                fields=("search", "guarded", "day"), condition=models.Q(kind="detail"), name="poll_target_one_detail"
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="sweep", day=None) | models.Q(kind="detail", day__isnull=False),

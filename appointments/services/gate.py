@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import BigIntegerField, Case, F, Q, Value, When
 
 from appointments import limits
 from appointments.models import Call, GateState
@@ -38,6 +38,7 @@ _BROKEN_CODES = DOUBTFUL_CODES | {
 MAINTENANCE_CODE = "serviceUnavailable"
 REFUSED_CODES = frozenset({"IP_BLACKLISTED", "ipBlacklisted"})
 HTTP_TOO_MANY_REQUESTS = 429
+_COUNT = BigIntegerField()
 
 
 @dataclass
@@ -110,9 +111,11 @@ class DatabaseGate:
             admitted = GateState.objects.filter(
                 Q(paused_until=None) | Q(paused_until__lte=now), quiet | affordable, egress=self.egress
             ).update(
-                used=Case(When(quiet, then=Value(1)), default=F("used") + 1),
-                rounds=Case(When(quiet, then=F("rounds") + 1), default=F("rounds")),
-                round_cap=Case(When(quiet, then=self._grown_cap(now)), default=F("round_cap")),
+                used=Case(When(quiet, then=Value(1)), default=F("used") + 1, output_field=_COUNT),
+                rounds=Case(When(quiet, then=F("rounds") + 1), default=F("rounds"), output_field=_COUNT),
+                round_cap=Case(
+                    When(quiet, then=self._grown_cap(now)), default=F("round_cap"), output_field=_COUNT
+                ),
                 last_call_at=now,
             )
             if admitted:
@@ -134,6 +137,7 @@ class DatabaseGate:
                 then=F("round_cap") + 1,
             ),
             default=F("round_cap"),
+            output_field=_COUNT,
         )
 
     def opens_at(self, now: datetime) -> datetime:
@@ -197,6 +201,7 @@ class DatabaseGate:
                         then=Value(limits.used_from_headers(call.limit, call.remaining)),
                     ),
                     default=F("used"),
+                    output_field=_COUNT,
                 )
         return changes
 

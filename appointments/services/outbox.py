@@ -134,7 +134,7 @@ def _drain(
             next_free = max(next_free, clock()) + PER_MESSAGE
             last_to[message.subscriber_id] = clock()
             sent += _deliver(channel_of(message.channel), message, clock)
-        if not _has_due(clock()) and (soon := _soonest()) is not None and soon < clock() + PER_CHAT:
+        if not _has_due(clock()) and (soon := _soonest()) is not None and soon <= clock() + PER_CHAT:
             sleep(max(0.0, (soon - clock()).total_seconds()))
     return sent
 

@@ -4,6 +4,7 @@ django-q2's own schedule ticks every 30 s, too coarse for this. A slice works fo
 its successor; a compare-and-swap on an epoch keeps the chain single, whatever the queue delivers twice.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,6 +25,8 @@ from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import CaptchaRefused, GateClosed, UpstreamError
 from appointments.upstream.types import Calendar, CallKind, ServiceCount
 from captcha.errors import CaptchaError
+
+logger = logging.getLogger(__name__)
 
 CHAIN = "watching"
 SLICE = timedelta(seconds=10)
@@ -94,7 +97,13 @@ class Watcher:
             code = getattr(error, "code", type(error).__name__)
             self._note(target, well=False, last_error=str(code)[:100])
             return PACE
-        record_answer(target, calendar, [office.upstream_id for office in offices], now=self.clock())
+        try:
+            record_answer(target, calendar, [office.upstream_id for office in offices], now=self.clock())
+        except Exception:
+            # One answer we cannot digest must not blind everybody else; staff see it, its watchers are told.
+            logger.exception("Answer not recorded", extra={"target": target.pk})
+            self._note(target, well=False, last_error="not_recorded")
+            return PACE
         self._note(target, well=True)
         return PACE
 

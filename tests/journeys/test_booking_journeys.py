@@ -1,0 +1,158 @@
+"""The main job, end to end, in one process: from a wish to the city's "confirmed" and back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from appointments.errors import ContactMissing
+from appointments.models import Booking, Slot, Watch
+from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
+from appointments.states import BookingState as S
+from tests.conftest import GUARDED, PASING, REGISTER, RUPPERT, Office
+from tests.factories import SubscriberFactory
+
+THURSDAY_9 = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+
+
+def test_a_notified_person_holds_keeps_confirms_and_cancels(office: Office) -> None:
+    watch = office.watch(mode="notify")
+    office.look()
+    assert office.mailman.kinds() == []
+
+    office.open(THURSDAY_9)
+    office.advance(seconds=20)
+    office.look()
+    assert office.mailman.kinds() == ["slots_opened"]
+
+    slot = Slot.objects.get(gone_at=None)
+    booking = request_booking(watch.subscriber, slot, mode="hold", watch=watch, now=office.now())
+    office.work()
+    booking.refresh_from_db()
+    assert booking.state == S.RESERVED
+
+    keep_booking(booking, now=office.now())
+    office.work()
+    booking.refresh_from_db()
+    assert booking.state == S.PRECONFIRMED
+
+    office.open_mailed_link()
+    look_again(booking, now=office.now())
+    office.work()
+    booking.refresh_from_db()
+    watch.refresh_from_db()
+    assert (booking.state, watch.state) == (S.CONFIRMED, Watch.State.FULFILLED)
+
+    release_booking(booking, now=office.now())
+    office.work()
+    booking.refresh_from_db()
+    assert booking.state == S.CANCELLED
+    assert [process.status for process in office.munich.appointments] == ["deleted"]
+    assert [kind for kind in office.mailman.kinds() if kind != "slots_opened"] == [
+        "appointment_reserved",
+        "check_mail",
+        "appointment_confirmed",
+        "appointment_cancelled",
+    ]
+
+
+def test_a_hold_nobody_answers_is_given_back_and_watching_goes_on(office: Office) -> None:
+    watch = office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.look()
+    booking = office.booking()
+    assert booking.state == S.RESERVED
+    assert booking.answer_until is not None
+    assert booking.held_until is not None
+    assert booking.answer_until < booking.held_until
+
+    office.munich.clock.advance(booking.answer_until - office.now())
+    office.sweep()
+
+    booking.refresh_from_db()
+    watch.refresh_from_db()
+    assert (booking.state, booking.reason) == (S.CANCELLED, "silence")
+    assert watch.state == Watch.State.ACTIVE
+    assert "hold_released" in office.mailman.kinds()
+
+
+def test_auto_reserves_and_sends_without_asking(office: Office) -> None:
+    office.watch(mode="auto")
+    office.open(THURSDAY_9, office=PASING)
+    office.watch(mode="auto", office_ids=(office.office_pk(PASING),))
+
+    office.look(10)
+
+    assert office.booking().state == S.PRECONFIRMED
+    office.open_mailed_link()
+    office.advance(seconds=15)
+    office.sweep()
+    assert office.booking().state == S.CONFIRMED
+
+
+def test_auto_without_contact_data_holds_and_asks(office: Office) -> None:
+    office.watch(
+        mode="auto", subscriber=SubscriberFactory(now=office.now()), office_ids=(office.office_pk(PASING),)
+    )
+    office.open(THURSDAY_9, office=PASING)
+
+    office.look(10)
+
+    assert office.booking().state == S.RESERVED
+    assert "details_needed" in office.mailman.kinds()
+    with pytest.raises(ContactMissing):
+        keep_booking(office.booking(), now=office.now())
+
+
+def test_a_guarded_office_is_watched_and_booked_with_a_token(office: Office) -> None:
+    service = next(
+        s for s in office.munich.catalogue.services if office.munich.catalogue.offers(GUARDED, [s])
+    )
+    from appointments.upstream.types import ServiceCount
+
+    office.watch(mode="hold", services=(ServiceCount(service, 1),), office_ids=(office.office_pk(GUARDED),))
+    office.open(THURSDAY_9, office=GUARDED, service=service)
+
+    office.look(10)
+
+    assert office.booking().state == S.RESERVED
+
+
+def test_a_lost_race_moves_on_to_the_next_candidate(office: Office) -> None:
+    office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.open(THURSDAY_9 + timedelta(hours=1))
+    office.munich.faults.add("lost_race", 1)
+
+    office.look()
+
+    first, second = Booking.objects.order_by("pk")
+    assert (first.state, second.state) == (S.FAILED, S.RESERVED)
+    assert second.previous == first
+    assert second.starts_at == THURSDAY_9 + timedelta(hours=1)
+    assert office.mailman.kinds()[:2] == ["slot_taken", "appointment_reserved"]
+
+
+def test_a_slot_that_went_edits_the_message_that_named_it(office: Office) -> None:
+    office.watch(mode="notify")
+    office.open(THURSDAY_9)
+    office.look()
+    office.munich.remove_places(RUPPERT, [REGISTER], THURSDAY_9)
+    office.advance(seconds=20)
+
+    office.look()
+
+    (first, first_edit), (second, second_edit) = office.mailman.sent
+    assert (first.kind, second.kind) == ("slots_opened", "slots_opened")
+    assert (first_edit, second_edit) == ("", first.receipt or "1")
+
+
+def test_each_start_time_of_a_day_that_fills_up_later_is_found(office: Office) -> None:
+    office.watch(mode="notify")
+    office.open(THURSDAY_9)
+    office.look()
+    office.open(THURSDAY_9 + timedelta(days=1))
+    office.advance(seconds=20)
+
+    office.look()
+
+    assert office.mailman.kinds().count("slots_opened") == 2
