@@ -196,6 +196,7 @@ def _mailbox_texts() -> dict[str, str]:
         "mails": _("mails"),
         "from": _("From"),
         "to": _("To"),
+        "sent": _("Sent"),
         "city": _("City of Munich (practice)"),
         "unreachable": _("The sandbox does not answer. Trying again …"),
     }

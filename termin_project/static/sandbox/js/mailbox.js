@@ -44,7 +44,7 @@ function show(mail) {
     el("dl", { class: "mail-facts" },
       el("dt", {}, texts.from), el("dd", {}, texts.city),
       el("dt", {}, texts.to), el("dd", {}, mail.to),
-      el("dt", {}, icon("clock")), el("dd", {}, moment(mail.sent_at, language)),
+      el("dt", {}, texts.sent), el("dd", {}, moment(mail.sent_at, language)),
     ),
     withLinks(mail.text),
   );
