@@ -32,3 +32,7 @@ os.environ["FIELD_ENCRYPTION_KEYS"] = "oQ2gJ3eCq3vJ0b0P2Jc0ZqJb9dT0a6rS5oJx1uQ0y
 from termin_project.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if SQLITE:  # noqa: F405
+    # A file, so that threads and processes of a test see one database.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_DIRECTORY}/test.sqlite3"}  # noqa: F405
