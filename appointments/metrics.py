@@ -36,8 +36,12 @@ class TerminCollector(Collector):
 
     def _calls(self) -> Iterator[Metric]:
         calls = _family("calls_last_hour", "Calls to the city sent in the last hour.", "kind", "code")
-        took = _family("calls_milliseconds_last_hour", "Time these calls took in all, in milliseconds.", "kind", "code")
-        solves = _family("captcha_calls_last_hour", "Calls of the captcha in the last hour, by outcome.", "code")
+        took = _family(
+            "calls_milliseconds_last_hour", "Time these calls took in all, in milliseconds.", "kind", "code"
+        )
+        solves = _family(
+            "captcha_calls_last_hour", "Calls of the captcha in the last hour, by outcome.", "code"
+        )
         rows = Call.objects.filter(at__gt=self.now - WINDOW).order_by().values("kind", "code")
         for row in rows.annotate(n=Count("pk"), total=Sum("milliseconds")).order_by("kind", "code"):
             calls.add_metric([row["kind"], row["code"]], row["n"])
@@ -61,7 +65,9 @@ class TerminCollector(Collector):
     def _queues(self) -> Iterator[Metric]:
         waiting = _family("queue_waiting", "Tasks waiting in a queue.", "queue")
         in_hand = _family("queue_in_hand", "Tasks a worker has taken.", "queue")
-        oldest = _family("queue_oldest_seconds", "How long the oldest waiting task has been waiting.", "queue")
+        oldest = _family(
+            "queue_oldest_seconds", "How long the oldest waiting task has been waiting.", "queue"
+        )
         for queue in dashboard.queues(self.now):
             waiting.add_metric([queue.name], queue.waiting)
             in_hand.add_metric([queue.name], queue.in_hand)
@@ -98,7 +104,9 @@ class TerminCollector(Collector):
             up.add_metric([part.name], int(part.ok))
         sees = _family("city_seen", "1 while the watch sees the city's calendar.")
         sees.add_metric([], int(health.city_sight(self.now).sees))
-        version = GaugeMetricFamily(PREFIX + "build_info", "Always 1; the label says which version.", labels=["version"])
+        version = GaugeMetricFamily(
+            PREFIX + "build_info", "Always 1; the label says which version.", labels=["version"]
+        )
         version.add_metric([settings.VERSION], 1)
         yield from (ages, up, sees, version)
 

@@ -12,6 +12,14 @@ from captcha.models import CaptchaToken
 from captcha.services import block, release
 from termin_project.staff_admin import Act, StaffAdmin
 
+STATE_COLOURS: dict[str, str | None] = {
+    **dict.fromkeys(CaptchaToken.State.values),
+    CaptchaToken.State.VALID: "success",
+    CaptchaToken.State.COOLDOWN: "warning",
+    CaptchaToken.State.NEEDS_HUMAN: "warning",
+    CaptchaToken.State.BLOCKED: "danger",
+}
+
 
 def _block(row: CaptchaToken, now: datetime, answers: dict[str, Any]) -> None:
     block(row.site, now, "staff")
@@ -82,7 +90,7 @@ class CaptchaTokenAdmin(StaffAdmin):
     @display(
         description=_("state"),
         ordering="state",
-        label={"valid": "success", "cooldown": "warning", "needs_human": "warning", "blocked": "danger"},
+        label=STATE_COLOURS,
     )
     def shown_state(self, row: CaptchaToken) -> tuple[str, str]:
         """State as a coloured word."""

@@ -5,7 +5,7 @@ history) and needs no JavaScript of ours.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,6 @@ class Act:
     variant: ActionVariant = ActionVariant.DEFAULT
     form: type[Form] | None = None
     bulk: bool = True
-    possible: Callable[[Any], bool] = field(default=lambda row: True)
 
 
 class StaffAdmin(ModelAdmin):
@@ -108,6 +107,11 @@ class StaffAdmin(ModelAdmin):
         if not self.editable:
             context |= {"show_save": False, "show_save_and_continue": False}
         return super().changeform_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Write only what was changed here: the service may have moved the rest meanwhile."""
+        if form.changed_data:
+            obj.save(update_fields=form.changed_data)
 
     def run_act(self, request: HttpRequest, act: Act, rows: QuerySet | list[Any]) -> int:
         """Run an act on rows, tell how it went, note it in the history. Returns how many it was done to."""

@@ -13,7 +13,8 @@ from appointments.services.bookings import look_again, release_booking
 from appointments.states import BookingState
 from termin_project.staff_admin import Act, FactInline, StaffAdmin, masked
 
-STATE_COLOURS = {
+STATE_COLOURS: dict[str, str | None] = {
+    **dict.fromkeys(BookingState.values),
     BookingState.CONFIRMED: "success",
     BookingState.RESERVED: "info",
     BookingState.PRECONFIRMED: "info",
@@ -77,6 +78,7 @@ class BookingAdmin(StaffAdmin):
                     "attempts",
                     "lease_until",
                     "retry_at",
+                    "answer_until",
                     "follow_at",
                     "remind_at",
                     "unnamed_hold_until",

@@ -13,7 +13,8 @@ from appointments.models import PollTarget, Search, Watch, WatchOffice
 from appointments.services.watches import pause_watch, resume_watch
 from termin_project.staff_admin import Act, FactInline, StaffAdmin
 
-STATE_COLOURS = {
+STATE_COLOURS: dict[str, str | None] = {
+    **dict.fromkeys(Watch.State.values),
     Watch.State.ACTIVE: "success",
     Watch.State.PAUSED: "warning",
     Watch.State.FULFILLED: "info",
