@@ -1,0 +1,50 @@
+"""Questions about bookings: which ones stand, what a person holds now, what became of earlier ones."""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from appointments.models import Booking, Subscriber
+from appointments.states import ENDED, HOLDING, LIVE, BookingState
+
+
+def _with_everything_shown() -> QuerySet[Booking]:
+    return Booking.objects.select_related("subscriber", "office", "main_service", "search", "watch__search")
+
+
+def live_bookings_of(subscriber: Subscriber) -> list[Booking]:
+    """Bookings of a person that still stand, in whatever state, soonest appointment first."""
+    return list(
+        _with_everything_shown()
+        .filter(subscriber=subscriber, state__in=sorted(LIVE))
+        .order_by("starts_at", "pk")
+    )
+
+
+def held_booking_of(subscriber: Subscriber) -> Booking | None:
+    """The one place a person occupies, or may occupy, that is not an appointment yet; None if there is none.
+
+    A hold that is being given back counts until the city has taken it back.
+    """
+    holding = Q(state__in=sorted(HOLDING)) | Q(state=BookingState.CANCELLING, confirmed_at=None)
+    return _with_everything_shown().filter(holding, subscriber=subscriber).first()
+
+
+def upcoming_appointments_of(subscriber: Subscriber, *, now: datetime) -> list[Booking]:
+    """Appointments the city has confirmed that lie ahead, soonest first."""
+    return list(
+        _with_everything_shown()
+        .filter(subscriber=subscriber, state=BookingState.CONFIRMED, starts_at__gt=now)
+        .order_by("starts_at", "pk")
+    )
+
+
+def past_bookings_of(subscriber: Subscriber, *, now: datetime, limit: int = 10) -> list[Booking]:
+    """Bookings that ended, and appointments whose time is over, newest first."""
+    over = Q(state__in=sorted(ENDED)) | Q(state=BookingState.CONFIRMED, starts_at__lte=now)
+    return list(_with_everything_shown().filter(over, subscriber=subscriber).order_by("-created_at")[:limit])
+
+
+def booking_of(subscriber: Subscriber, booking_id: int) -> Booking | None:
+    """The booking with this number if it belongs to `subscriber`; buttons carry numbers anybody could make up."""
+    return _with_everything_shown().filter(subscriber=subscriber, pk=booking_id).first()
