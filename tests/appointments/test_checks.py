@@ -1,7 +1,8 @@
 """Settings that do not fit together are told before they do harm."""
 
+from typing import Any
+
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from appointments.checks import settings_fit_together
 
@@ -14,13 +15,13 @@ def test_the_sandbox_has_nothing_to_complain_about() -> None:
     assert ids() == []
 
 
-def test_a_real_city_wants_to_know_who_calls(settings: SettingsWrapper) -> None:
+def test_a_real_city_wants_to_know_who_calls(settings: Any) -> None:
     settings.SIMULATED_CITY = False
 
     assert ids() == ["appointments.W001"]
 
 
-def test_a_real_city_with_a_contact_is_fine(settings: SettingsWrapper) -> None:
+def test_a_real_city_with_a_contact_is_fine(settings: Any) -> None:
     settings.SIMULATED_CITY = False
     settings.OPERATOR_CONTACT = "termin@example.org"
 
