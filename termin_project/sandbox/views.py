@@ -183,6 +183,7 @@ def _chat_texts() -> dict[str, str]:
         "unblock": _("Unblock the bot"),
         "no_messages": _("No messages yet"),
         "you": _("You"),
+        "about": _("What can this bot do?"),
         "failed": _("That did not work:"),
         "no_answer": _("The bot has not answered the button yet."),
         "opens": _("opens a new page"),
@@ -193,7 +194,6 @@ def _mailbox_texts() -> dict[str, str]:
     return {
         "empty": _("No mail yet. The city writes when a booking needs your confirmation."),
         "choose": _("Choose a mail to read it."),
-        "mails": _("mails"),
         "from": _("From"),
         "to": _("To"),
         "sent": _("Sent"),

@@ -111,6 +111,7 @@ function drawHead(bot) {
   byId("menu").hidden = !me;
   byId("block").textContent = me?.blocked ? texts.unblock : texts.block;
   byId("typing").hidden = !(me?.typing && conversation.atEnd);
+  if (me) conversation.introduce(bot.description);
   byId("start").hidden = !(me && me.last_id === 0);
   byId("composer").hidden = !me || me.last_id === 0 || me.blocked;
   composer.offer(me?.commands || [], me?.reply_keyboard);

@@ -57,8 +57,13 @@ export class Composer {
 
   #reply(button) {
     // A phone would ask for its position here; the practice phone offers three places to be at.
-    if (button.request_location) this.#toggle(this.attachments, this.openAttachments);
-    else this.send({ text: button.text });
+    if (button.request_location) {
+      this.attachments.hidden = true;
+      this.#toggle(this.attachments, this.openAttachments);
+      this.attachments.querySelector("[data-place]").focus();
+    } else {
+      this.send({ text: button.text });
+    }
   }
 
   #submit() {

@@ -29,6 +29,13 @@ export class Conversation {
     this.log.setAttribute("aria-live", "off"); // an old chat is not read out from its beginning
   }
 
+  /** Before the first message: what the bot says about itself. */
+  introduce(words) {
+    const card = this.log.querySelector(".about");
+    if (!this.empty || !words) card?.remove();
+    else if (!card) this.log.append(el("div", { class: "about" }, el("b", {}, this.texts.about), words));
+  }
+
   get atEnd() {
     return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END;
   }
