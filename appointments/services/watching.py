@@ -7,7 +7,7 @@ its successor; a compare-and-swap on an epoch keeps the chain single, whatever t
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 
@@ -54,6 +54,7 @@ class Watcher:
     reachable: Callable[[], bool]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    _reach_at: datetime = datetime.min.replace(tzinfo=UTC)
 
     def run_slice(self, epoch: int) -> int | None:
         """Work for one slice as the holder of `epoch`. Returns the successor's epoch, or None: another chain runs."""
@@ -78,9 +79,10 @@ class Watcher:
         target = self.policy.next_target(now=now)
         if target is not None:
             return self._ask(target)
-        if self._silent_for(now) > PROBE_EVERY:
+        if self._silent_for(now, "city", "city:trouble") > PROBE_EVERY:
             self._try(self.api.probe)
             return PACE
+        self._reach(now)
         return LONGEST_NAP
 
     def _ask(self, target: PollTarget) -> timedelta:
@@ -140,14 +142,22 @@ class Watcher:
     def _wait(self, closed: GateClosed) -> timedelta:
         """The gate keeps quiet. Meanwhile see, without a request, that the city can be reached."""
         now = self.clock()
-        if self._silent_for(now) > REACH_EVERY and self.reachable():
-            beat("city:reached", now=now)
+        self._reach(now)
         return min(closed.retry_at - now, LONGEST_NAP)
 
-    def _silent_for(self, now: datetime) -> timedelta:
-        """How long ago the city last answered, or was last reached."""
+    def _reach(self, now: datetime) -> None:
+        """Open a bare connection if nothing else has shown lately that the city is there."""
+        if now < self._reach_at or self._silent_for(now, "city", "city:reached") < REACH_EVERY:
+            return
+        self._reach_at = now + REACH_EVERY
+        if self.reachable():
+            beat("city:reached", now=now)
+
+    @staticmethod
+    def _silent_for(now: datetime, *names: str) -> timedelta:
+        """How long ago one of these signs of life was last stamped."""
         last = (
-            Heartbeat.objects.filter(name__in=("city", "city:reached", "city:trouble"))
+            Heartbeat.objects.filter(name__in=names)
             .order_by("-at")
             .values_list("at", flat=True)
             .first()
