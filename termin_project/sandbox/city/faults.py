@@ -21,6 +21,23 @@ KINDS: dict[str, str] = {
     "captcha_down": "the captcha service is away",
 }
 
+# What people call them when they have the status or the thing in mind.
+ALSO_CALLED: dict[str, str] = {
+    "429": "rate_limited",
+    "503": "maintenance",
+    "400": "gateway_400",
+    "gateway": "gateway_400",
+    "502": "html_502",
+    "html": "html_502",
+    "truncated": "truncated_json",
+    "empty": "empty_body",
+    "timeout": "slow",
+    "lost": "lost_after",
+    "lost_answer": "lost_after",
+    "lost_request": "lost_before",
+    "race": "lost_race",
+}
+
 ONLY_AT: dict[str, tuple[str, ...]] = {
     "lost_race": ("reserve-appointment",),
     "captcha_down": ("captcha-challenge", "captcha-verify"),
@@ -56,13 +73,16 @@ class Faults:
         A path is the endpoint's name, `reserve-appointment`, slashes around it are ignored.
         `seconds` is for the kind `slow`. Raises ValueError for an unknown kind or a senseless number.
         """
+        kind = str(kind).strip().lower().replace("-", "_").replace(" ", "_")
+        kind = ALSO_CALLED.get(kind, kind)
         if kind not in KINDS:
             raise ValueError(f"Unknown kind of fault: {kind}. Known are: {', '.join(KINDS)}.")
         if count is not None and count < 1:
             raise ValueError("The count has to be 1 or more.")
         if not 0 <= seconds <= 600:
             raise ValueError("The seconds have to be between 0 and 600.")
-        names = tuple(path.strip("/") for path in paths) if paths else None
+        # A whole address is as good as the endpoint's name.
+        names = tuple(path.rstrip("/").rsplit("/", 1)[-1] for path in paths) if paths else None
         fault = ActiveFault(kind, count, names, seconds)
         self.active.append(fault)
         return fault

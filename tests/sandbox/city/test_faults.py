@@ -126,3 +126,25 @@ def test_maintenance_counts_against_the_limit_but_a_pretended_429_does_not(
 def test_a_fault_that_makes_no_sense_is_refused(world: CityWorld, kind: str, more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"kind|seconds|count"):
         world.faults.add(kind, **more)
+
+
+@pytest.mark.parametrize(
+    ("called", "kind"),
+    [
+        ("429", "rate_limited"),
+        ("503", "maintenance"),
+        ("HTML 502", "html_502"),
+        ("lost-answer", "lost_after"),
+        ("502", "html_502"),
+    ],
+)
+def test_a_fault_may_be_called_by_its_status(called: str, kind: str) -> None:
+    assert CityWorld().faults.add(called).kind == kind
+
+
+def test_a_whole_path_names_an_endpoint() -> None:
+    faults = CityWorld().faults
+    faults.add("429", paths=["/city/api/citizen/reserve-appointment/"])
+
+    assert faults.take("available-calendar") is None
+    assert faults.take("reserve-appointment") is not None
