@@ -42,6 +42,7 @@ REACH_EVERY = timedelta(seconds=20)
 CATALOGUE_EVERY = timedelta(hours=1)
 CATALOGUE_RETRY = timedelta(minutes=1)
 BLIND_AFTER = timedelta(minutes=3)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Watcher:
     reachable: Callable[[], bool]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
-    _reach_at: datetime = datetime.min.replace(tzinfo=UTC)
+    _reach_at: datetime = LONG_AGO
 
     def run_slice(self, epoch: int) -> int | None:
         """Work for one slice as the holder of `epoch`. Returns the successor's epoch, or None: another chain runs."""
