@@ -1,0 +1,165 @@
+"""A booking as a message: the text and the buttons that fit the state it is in now."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from appointments.models import Booking, Office, Watch
+from appointments.states import BookingState
+from bot import callback_data as cd
+from bot.effects import Button, Rows, Screen
+from bot.messages import BookingView, minutes, render
+
+S = BookingState
+
+
+def booking_screen(booking: Booking, now: datetime) -> Screen:
+    """Where the booking stands, in one message with what can be done about it."""
+    wish = booking.wish
+    if booking.is_live and wish == Booking.Wish.RELEASE:
+        return Screen(render("booking_releasing", b=BookingView(booking, now)))
+    show = {
+        S.REQUESTED: _requested,
+        S.RESERVING: _requested,
+        S.RESERVED: reserved,
+        S.PRECONFIRMING: _sending,
+        S.PRECONFIRMED: check_mail,
+        S.CONFIRMED: confirmed,
+        S.UNCERTAIN: uncertain,
+        S.CANCELLED: _cancelled,
+        S.LAPSED: _lapsed,
+        S.FAILED: failed,
+    }.get(BookingState(booking.state), _releasing)
+    return show(booking, now)
+
+
+def reserved(booking: Booking, now: datetime, minutes_left: int | None = None) -> Screen:
+    """Held: keep, look for another time, or give back."""
+    view = BookingView(booking, now)
+    sending = booking.wish == Booking.Wish.BOOK
+    left = minutes(view.held_minutes if minutes_left is None else minutes_left)
+    html = render("appointment_reserved", b=view, sending=sending, left=left)
+    return Screen(html, [[release(booking)]] if sending else held_rows(booking))
+
+
+def held_rows(booking: Booking) -> Rows:
+    """What one can do with a hold. Giving back asks nothing again: somebody else is glad of it."""
+    rows = [[Button(_("✅ Keep"), cd.BookingAct("keep", booking.pk))]]
+    second = [release(booking)]
+    if booking.watch_id is not None:
+        second.insert(0, Button(_("Other times"), cd.BookingAct("other", booking.pk)))
+    return [*rows, second]
+
+
+def check_mail(booking: Booking, now: datetime) -> Screen:
+    """The city's mail has to be opened."""
+    view = BookingView(booking, now)
+    return Screen(render("check_mail", b=view, left=minutes(view.activate_minutes)), mail_rows(booking))
+
+
+def mail_rows(booking: Booking) -> Rows:
+    """What one can do while the city waits for the link to be opened."""
+    return [
+        [Button(_("I opened it"), cd.BookingAct("opened", booking.pk))],
+        [Button(_("Mail did not come"), cd.BookingAct("nomail", booking.pk)), release(booking)],
+    ]
+
+
+def confirmed(booking: Booking, now: datetime) -> Screen:
+    """The appointment stands."""
+    return Screen(
+        render("appointment_confirmed", b=BookingView(booking, now)),
+        [
+            [Button(_("Calendar file and map"), cd.BookingAct("files", booking.pk))],
+            [Button(_("Cancel the appointment"), cd.BookingAct("release", booking.pk))],
+        ],
+    )
+
+
+def uncertain(booking: Booking, now: datetime) -> Screen:
+    """Nobody knows yet."""
+    return Screen(render("booking_uncertain", b=BookingView(booking, now)))
+
+
+def failed(booking: Booking, now: datetime, code: str | None = None) -> Screen:
+    """It could not be had (or not be cancelled)."""
+    return Screen(
+        render(
+            "booking_failed",
+            b=BookingView(booking, now),
+            reason=failure(booking.reason if code is None else code),
+            refused_cancel=booking.state == S.CONFIRMED,
+        ),
+        watch_rows(booking.watch),
+    )
+
+
+def release(booking: Booking) -> Button:
+    """Give the hold back."""
+    return Button(_("Release"), cd.BookingAct("release", booking.pk))
+
+
+def watch_rows(watch: Watch | None) -> Rows:
+    """The way to the watch behind a message, if it still stands."""
+    if watch is None or watch.ended_at is not None:
+        return [[Button(_("New search"), cd.Go("home"))]]
+    return [
+        [
+            Button(_("My search"), cd.WatchAct("open", watch.pk)),
+            Button(_("Stop watching"), cd.WatchAct("delete", watch.pk)),
+        ]
+    ]
+
+
+def field_name(field: str, office: Office | None = None) -> str:
+    """What a field of the contact data is called; an office's own questions bear its words."""
+    if office is not None and field == "custom_text" and office.custom_text_label:
+        return office.custom_text_label
+    if office is not None and field == "custom_text_2" and office.custom_text_2_label:
+        return office.custom_text_2_label
+    return {
+        "family_name": _("full name"),
+        "email": _("e-mail address"),
+        "telephone": _("telephone number"),
+    }.get(field, _("an answer to the office's question"))
+
+
+def failure(code: str) -> str:
+    """Why it did not work, in a plain sentence; codes nobody can use say only that."""
+    lowered = code.lower()
+    if "captcha" in lowered:
+        return _("The city asked for a captcha that I could not solve.")
+    if lowered in ("slottaken", "taken", "slot_taken", "appointmentnotavailable"):
+        return _("Someone else was faster.")
+    if "rate" in lowered or "gate" in lowered or "blacklist" in lowered:
+        return _("The city asked us to slow down.")
+    if lowered in ("serviceunavailable", "unavailable", "timeout", "connectionfailed"):
+        return _("The city did not answer.")
+    return _("The city did not accept the request.")
+
+
+def _requested(booking: Booking, now: datetime) -> Screen:
+    return Screen(render("booking_requested", b=BookingView(booking, now)), [[release(booking)]])
+
+
+def _sending(booking: Booking, now: datetime) -> Screen:
+    return Screen(render("booking_sending", b=BookingView(booking, now)), [[release(booking)]])
+
+
+def _releasing(booking: Booking, now: datetime) -> Screen:
+    return Screen(render("booking_releasing", b=BookingView(booking, now)))
+
+
+def _cancelled(booking: Booking, now: datetime) -> Screen:
+    view = BookingView(booking, now)
+    if booking.reason == "elsewhere":
+        return Screen(render("appointment_gone", b=view), watch_rows(booking.watch))
+    if booking.confirmed_at is not None:
+        return Screen(render("appointment_cancelled", b=view), watch_rows(booking.watch))
+    return Screen(render("hold_released", b=view, why=booking.reason), watch_rows(booking.watch))
+
+
+def _lapsed(booking: Booking, now: datetime) -> Screen:
+    # Data was sent: then it was the mailed link that nobody opened.
+    kind = "activation_lapsed" if booking.email else "hold_lapsed"
+    return Screen(render(kind, b=BookingView(booking, now)), watch_rows(booking.watch))

@@ -1,0 +1,91 @@
+"""The chat's row: found, locked, and told what Telegram took."""
+
+import json
+from datetime import datetime
+
+from django.db import transaction
+
+from appointments.services.subscribers import LANGUAGES
+from bot.effects import Effect, Incoming
+from bot.models import Chat
+
+# As many updates of one chat as Telegram can hand over at once again after a crash.
+REMEMBERED = 100
+
+
+def chat_for_update(incoming: Incoming, *, now: datetime) -> Chat:
+    """The chat's row, locked until the transaction ends; made at the first contact, in the person's language."""
+    language = incoming.language_code.lower()[:2]
+    Chat.objects.get_or_create(
+        chat_id=incoming.chat_id,
+        defaults={
+            "language": language if language in LANGUAGES else "en",
+            "created_at": now,
+            "last_update_at": now,
+        },
+    )
+    chat = (
+        Chat.objects.select_for_update(of=("self",))
+        .select_related("subscriber")
+        .get(chat_id=incoming.chat_id)
+    )
+    if chat.subscriber is not None and chat.subscriber.pause_reason == "erasing":
+        # Whoever asked to be forgotten and comes back is somebody new; what they held is being given back.
+        chat.subscriber = None
+        chat.dialogue = {}
+    return chat
+
+
+def handled_before(chat: Chat, incoming: Incoming) -> bool:
+    """Whether this very update was handled already; notes it otherwise (the caller saves the chat)."""
+    if incoming.key in chat.recent_updates:
+        return True
+    chat.recent_updates = [*chat.recent_updates[-REMEMBERED + 1 :], incoming.key]
+    return False
+
+
+def keep_answer(chat: Chat, incoming: Incoming, effects: list[Effect]) -> None:
+    """Keep the answer with the chat until `answer_taken`; written in the same transaction as what it tells."""
+    chat.unanswered = (
+        json.dumps({"key": incoming.key, "effects": [effect.as_json() for effect in effects]})
+        if effects
+        else ""
+    )
+
+
+def answer_taken(chat_id: int, key: str, menu: tuple[int, int] | None) -> None:
+    """Telegram took the answer to the update `key`. `menu` is (number of the menu, message that shows it now)."""
+    with transaction.atomic():
+        chat = Chat.objects.select_for_update().filter(chat_id=chat_id).first()
+        if chat is None:
+            return
+        fields = []
+        if chat.unanswered and json.loads(chat.unanswered).get("key") == key:
+            chat.unanswered = ""
+            fields.append("unanswered")
+        if menu is not None and menu[0] == chat.menu_serial:
+            chat.menu_message_id = menu[1]
+            fields.append("menu_message_id")
+        if fields:
+            chat.save(update_fields=fields)
+
+
+def unanswered() -> list[tuple[int, str, list[Effect]]]:
+    """(chat, update, effects) of answers that Telegram may not have got, because a process died in between."""
+    found = []
+    for chat in Chat.objects.exclude(unanswered=""):
+        kept = json.loads(chat.unanswered)
+        found.append((chat.chat_id, kept["key"], [Effect(**effect) for effect in kept["effects"]]))
+    return found
+
+
+def mark_blocked(chat_id: int, *, now: datetime) -> None:
+    """The person has blocked the bot: nothing more is tried until they write again."""
+    from appointments.services.subscribers import pause_subscriber
+
+    chat = Chat.objects.select_related("subscriber").filter(chat_id=chat_id).first()
+    if chat is None:
+        return
+    Chat.objects.filter(pk=chat.pk).update(blocked_at=now, unanswered="")
+    if chat.subscriber is not None and chat.subscriber.paused_at is None:
+        pause_subscriber(chat.subscriber, "blocked", now=now)

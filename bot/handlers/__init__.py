@@ -1,0 +1,1 @@
+"""One file per conversation. Each names its screens, commands, taps and typed answers for `bot.conversation`."""

@@ -1,0 +1,459 @@
+"""Bookings as the person acts on them: hold, keep, send, other times, release, opened the mail, cancel."""
+
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from appointments.errors import AlreadyBooked, AlreadyHolding, ContactMissing, NotAllowed, SlotGone
+from appointments.models import Booking, Office, Slot, Watch
+from appointments.selectors.watches import open_slots_for
+from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
+from appointments.services.contact import missing_contact
+from appointments.states import HOLDING, LIVE, BookingState
+from bot import callback_data as cd
+from bot import dates
+from bot.booking_screens import booking_screen, field_name
+from bot.calendar_file import FILE_NAME, calendar_file
+from bot.effects import Button, Effect, Screen
+from bot.flow import present
+from bot.handlers import profile
+from bot.keyboards import back_home, in_rows, shortened
+from bot.messages import BookingView, render
+from bot.news import OFFERED
+from bot.talk import Talk
+
+S = BookingState
+
+
+# --- Screens ---------------------------------------------------------------------------------------------
+
+
+def bookings(talk: Talk) -> Screen:
+    """Everything live, one button each."""
+    live = list(
+        Booking.objects.filter(subscriber=talk.person, state__in=LIVE)
+        .select_related("office", "main_service", "search")
+        .order_by("starts_at")
+    )
+    if not live:
+        html = format_html("{}", _("You have no appointment here yet."))
+        return Screen(
+            html, [[Button(_("New search"), cd.Go("home"))], [Button(_("My searches"), cd.Go("watches"))]]
+        )
+    rows = []
+    for booking in live:
+        label = f"{state_name(booking)}: {dates.show_moment(booking.starts_at)}, {booking.office.name}"
+        rows.append([Button(shortened(label), cd.BookingAct("show", booking.pk))])
+    return Screen(format_html("<b>{}</b>", _("Your appointments")), [*rows, [back_home()]])
+
+
+def state_name(booking: Booking) -> str:
+    """The state in a word. Only the city's confirmation is called so."""
+    if booking.state == S.CONFIRMED:
+        return _("Confirmed")
+    if booking.state == S.PRECONFIRMED:
+        return _("Open the mail")
+    if booking.state in (S.RESERVED, S.PRECONFIRMING):
+        return _("Held")
+    if booking.state == S.CANCELLING:
+        return _("Being given back")
+    if booking.state == S.UNCERTAIN:
+        return _("Unclear")
+    return _("Asked for")
+
+
+def booking(talk: Talk) -> Screen | None:
+    """One booking, as it stands."""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None:
+        return None
+    screen = booking_screen(found, talk.now)
+    return Screen(screen.html, [*screen.rows, [Button(_("My appointments"), cd.Go("bookings")), back_home()]])
+
+
+def check(talk: Talk) -> Screen | None:
+    """The data, for a last look before they are sent."""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None or found.state not in (S.REQUESTED, S.RESERVING, S.RESERVED, S.UNCERTAIN):
+        return _booking_instead(talk, found)
+    html = render("booking_check", b=BookingView(found, talk.now), person=talk.person)
+    rows = [
+        [Button(_("Send to the city"), cd.BookingAct("send", found.pk))],
+        [
+            Button(_("Change"), cd.BookingAct("fix", found.pk)),
+            Button(_("Release"), cd.BookingAct("release", found.pk)),
+        ],
+    ]
+    return Screen(html, rows)
+
+
+def fix(talk: Talk) -> Screen | None:
+    """Which of the data shall change?"""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None or found.state not in HOLDING:
+        return _booking_instead(talk, found)
+    office = found.office
+    fields = ["family_name", "email"]
+    fields += ["telephone"] if office.telephone_activated else []
+    fields += ["custom_text"] if office.custom_text_activated else []
+    fields += ["custom_text_2"] if office.custom_text_2_activated else []
+    rows = [[Button(shortened(field_name(field, office)), cd.Ask(field))] for field in fields]
+    rows.append([Button(_("Back"), cd.BookingAct("check", found.pk))])
+    return Screen(format_html("<b>{}</b>", _("What do you want to change?")), rows)
+
+
+def other(talk: Talk) -> Screen | None:
+    """Other free times for the same watch."""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None or found.state != S.RESERVED or found.watch is None:
+        return _booking_instead(talk, found)
+    view = BookingView(found, talk.now)
+    slots = open_slots_for(
+        found.watch, now=talk.now, limit=OFFERED, without=[(found.office_id, found.starts_at)]
+    )
+    back = [Button(_("Back to %(time)s") % {"time": view.time}, cd.BookingAct("show", found.pk))]
+    if not slots:
+        return Screen(format_html("{}", _("Nothing else is free right now.")), [back])
+    lines = [f"{dates.show_moment(slot.starts_at)}, {slot.office.name}" for slot in slots]
+    html = format_html(
+        "<b>{}</b>\n{}\n\n{}",
+        _("Other free times:"),
+        "\n".join(lines),
+        _("I can hold only one. If you choose another, I first give %(time)s back.") % {"time": view.time},
+    )
+    buttons = []
+    for slot in slots:
+        label = f"{dates.show_day(dates.local(slot.starts_at).date())} {dates.show_time(slot.starts_at)}"
+        buttons.append(Button(label, cd.SwapSlot(found.pk, slot.pk)))
+    return Screen(html, [back, *in_rows(buttons)])
+
+
+def release(talk: Talk) -> Screen | None:
+    """Really give back what the city has the data for already?"""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None or found.state not in LIVE:
+        return _booking_instead(talk, found)
+    title = _("Cancel this appointment?") if found.state == S.CONFIRMED else _("Give this time back?")
+    place = render("_place", b=BookingView(found, talk.now))
+    html = format_html("<b>{}</b>\n", title) + place
+    return Screen(
+        html,
+        [
+            [Button(_("No, keep it"), cd.BookingAct("show", found.pk))],
+            [Button(_("Yes, give it back"), cd.BookingAct("release_yes", found.pk))],
+        ],
+    )
+
+
+def mail_missing(talk: Talk) -> Screen | None:
+    """What to do when the city's mail does not come."""
+    found = _booking(talk, talk.memory.get("booking"))
+    if found is None or found.state != S.PRECONFIRMED:
+        return _booking_instead(talk, found)
+    rows = [
+        [Button(_("I opened it"), cd.BookingAct("opened", found.pk))],
+        [
+            Button(_("Change my data"), cd.Go("profile")),
+            Button(_("Release"), cd.BookingAct("release", found.pk)),
+        ],
+    ]
+    if settings.SIMULATED_CITY:
+        rows.insert(1, [Button(_("Open the mailbox"), url=f"{settings.PUBLIC_URL}/sandbox/mailbox/")])
+    return Screen(render("mail_missing", b=BookingView(found, talk.now)), rows)
+
+
+def _booking_instead(talk: Talk, found: Booking | None) -> Screen | None:
+    """The step has passed: show where the booking stands now."""
+    if found is None:
+        return None
+    talk.begin("booking", booking=found.pk)
+    return booking(talk)
+
+
+# --- Acts ------------------------------------------------------------------------------------------------
+
+
+def book_slot(talk: Talk, data: cd.BookSlot) -> None:
+    """A free time was pressed: have the city hold it."""
+    slot = Slot.objects.select_related("search", "office").filter(pk=data.slot).first()
+    watch = Watch.objects.filter(pk=data.watch, subscriber=talk.person).first()
+    if slot is None or (watch is not None and watch.search_id != slot.search_id):
+        talk.toast(_("This time is gone."), alert=True)
+        return
+    mode = Watch.Mode.AUTO if watch is not None and watch.mode == Watch.Mode.AUTO else Watch.Mode.HOLD
+    try:
+        request_booking(talk.person, slot, mode=mode, watch=watch, now=talk.now)
+    except SlotGone:
+        talk.toast(_("This time is gone."), alert=True)
+    except (AlreadyHolding, AlreadyBooked):
+        _show_other_booking(talk, slot)
+    else:
+        talk.toast(_("I am reserving %(time)s for you.") % {"time": dates.show_time(slot.starts_at)})
+
+
+def _show_other_booking(talk: Talk, slot: Slot) -> None:
+    live = Booking.objects.filter(subscriber=talk.person, state__in=LIVE)
+    same = live.filter(office=slot.office_id, starts_at=slot.starts_at).exists()
+    if same:
+        talk.toast(_("I am already at it."))
+        return
+    found = (
+        live.filter(state__in=HOLDING).first()
+        or live.filter(main_service=slot.search.main_service_id).first()
+    )
+    if found is None:
+        talk.toast(_("This does not work right now."), alert=True)
+        return
+    if found.state in HOLDING:
+        talk.notice = _("I can hold only one time for you. This is the one:")
+    else:
+        talk.notice = _("You already have an appointment for this:")
+    talk.toast(str(talk.notice))
+    if talk.step == "booking" and talk.memory.get("booking") == found.pk and not talk.on_menu:
+        return  # it stands right below; ten taps need no ten answers
+    talk.begin("booking", booking=found.pk)
+    present(talk)
+
+
+def act(talk: Talk, data: cd.BookingAct) -> None:
+    """A button about a booking."""
+    found = _booking(talk, data.booking)
+    if found is None:
+        talk.toast(_("This appointment is no longer known here."), alert=True)
+        return
+    try:
+        _ACTS.get(data.act, _show)(talk, found)
+    except NotAllowed:
+        # The step has passed: the truth instead.
+        found.refresh_from_db()
+        talk.toast(_("Here is where it stands."))
+        _bring_up_to_date(talk, found)
+
+
+def _bring_up_to_date(talk: Talk, found: Booking, note: str = "") -> None:
+    """Show the booking as it stands now, in the message whose button was pressed."""
+    if talk.on_menu:
+        if note:
+            talk.notice = note
+        if talk.step != "mail_missing" or not note:
+            talk.begin("booking", booking=found.pk)
+        present(talk)
+        return
+    screen = booking_screen(found, talk.now)
+    html = f"{screen.html}\n\n{format_html('<i>{}</i>', note)}" if note else screen.html
+    talk.rewrite(Screen(html, screen.rows))
+
+
+def _show(talk: Talk, found: Booking) -> None:
+    talk.begin("booking", booking=found.pk)
+    present(talk)
+
+
+def _keep(talk: Talk, found: Booking) -> None:
+    """The person wants it. What the office needs and we do not know is asked first."""
+    if found.wish == Booking.Wish.RELEASE or found.state not in HOLDING or found.state == S.PRECONFIRMED:
+        raise NotAllowed(found.state)
+    if talk.step in ("ask", "check", "fix") and talk.memory.get("booking") == found.pk and not talk.on_menu:
+        # The questions stand below already.
+        talk.toast(_("Please answer the question below."))
+        return
+    try:
+        found = keep_booking(found, now=talk.now)
+    except ContactMissing as missing:
+        talk.toast(_("The city needs your data first."))
+        profile.ask(
+            talk,
+            [*missing.fields, *_optional_questions(found, missing.fields)],
+            then="booking",
+            booking=found,
+        )
+        return
+    talk.toast(_("I am sending your data to the city."))
+    _bring_up_to_date(talk, found)
+
+
+def _optional_questions(found: Booking, missing: tuple[str, ...]) -> list[str]:
+    """The office's own questions that may stay empty: asked while we ask anyway."""
+    office = found.office
+    optional = {
+        "custom_text": office.custom_text_activated and not found.custom_text,
+        "custom_text_2": office.custom_text_2_activated and not found.custom_text_2,
+    }
+    return [field for field, wanted in optional.items() if wanted and field not in missing]
+
+
+def _send(talk: Talk, found: Booking) -> None:
+    """Checked: send it."""
+    if talk.step != "check" or talk.memory.get("booking") != found.pk:
+        present(talk)
+        return
+    if missing := missing_contact(found):
+        profile.ask(talk, list(missing), then="booking", booking=found)
+        return
+    below = talk.chat.dialogue.get("below")
+    try:
+        found = keep_booking(found, now=talk.now)
+    except NotAllowed:
+        found.refresh_from_db()
+    talk.begin("booking", booking=found.pk)
+    if below:
+        talk.chat.dialogue["below"] = below
+    present(talk)
+
+
+def _check(talk: Talk, found: Booking) -> None:
+    if talk.step == "fix":
+        talk.go("check", booking=found.pk)
+    present(talk)
+
+
+def _fix(talk: Talk, found: Booking) -> None:
+    """Change the data before they are sent (again)."""
+    if found.state not in HOLDING or found.wish == Booking.Wish.RELEASE:
+        raise NotAllowed(found.state)
+    if talk.step == "check":
+        talk.go("fix", booking=found.pk)
+    elif talk.step not in ("fix", "ask") or talk.memory.get("booking") != found.pk:
+        talk.interrupt("fix", booking=found.pk)
+    else:
+        talk.toast(_("Please answer the question below."))
+        return
+    present(talk)
+
+
+def _other(talk: Talk, found: Booking) -> None:
+    if found.state != S.RESERVED or found.wish == Booking.Wish.RELEASE:
+        raise NotAllowed(found.state)
+    if talk.step == "other" and talk.memory.get("booking") == found.pk and not talk.on_menu:
+        talk.toast(_("The other times stand below."))
+        return
+    talk.begin("other", booking=found.pk)
+    present(talk)
+
+
+def swap(talk: Talk, data: cd.SwapSlot) -> None:
+    """Another time instead: the one that is held goes back first, because nobody holds two."""
+    found = _booking(talk, data.booking)
+    if talk.step != "other" or found is None or talk.memory.get("booking") != found.pk:
+        present(talk)
+        return
+    try:
+        release_booking(found, now=talk.now, reason="superseded")
+    except NotAllowed:
+        found.refresh_from_db()
+    _show(talk, found)
+
+
+def _release(talk: Talk, found: Booking) -> None:
+    """A hold goes back at once; what the city has data for is asked about again."""
+    if found.state not in LIVE:
+        raise NotAllowed(found.state)
+    if found.wish == Booking.Wish.RELEASE:
+        talk.toast(_("I am already giving it back."))
+        return
+    if found.state in (S.PRECONFIRMED, S.CONFIRMED):
+        if talk.step == "release" and talk.memory.get("booking") == found.pk and not talk.on_menu:
+            talk.toast(_("Please answer the question below."))
+            return
+        talk.begin("release", booking=found.pk)
+        present(talk)
+        return
+    _give_back(talk, found)
+
+
+def _release_yes(talk: Talk, found: Booking) -> None:
+    if talk.step == "release" and talk.memory.get("booking") == found.pk:
+        _give_back(talk, found)
+    else:
+        present(talk)
+
+
+def _give_back(talk: Talk, found: Booking) -> None:
+    found = release_booking(found, now=talk.now)
+    talk.toast(_("I am giving it back."))
+    _bring_up_to_date(talk, found)
+
+
+def _opened(talk: Talk, found: Booking) -> None:
+    """The person says that the link was opened. Only the city's word counts."""
+    if found.state != S.PRECONFIRMED:
+        raise NotAllowed(found.state)
+    look_again(found, now=talk.now)
+    note = _("The city does not show it as confirmed yet. I look again in a few seconds.")
+    talk.toast(_("I am asking the city."))
+    _bring_up_to_date(talk, found, note)
+
+
+def _nomail(talk: Talk, found: Booking) -> None:
+    if found.state != S.PRECONFIRMED:
+        raise NotAllowed(found.state)
+    if talk.step == "mail_missing" and talk.memory.get("booking") == found.pk and not talk.on_menu:
+        talk.toast(_("Look in the spam folder, too."))
+        return
+    talk.begin("mail_missing", booking=found.pk)
+    present(talk)
+
+
+def _files(talk: Talk, found: Booking) -> None:
+    """The calendar file and the map point once more."""
+    if found.state != S.CONFIRMED:
+        raise NotAllowed(found.state)
+    content = calendar_file(found, talk.now).decode()
+    talk.effects.append(Effect("document", document=content, file_name=FILE_NAME))
+    _send_venue(talk, found.office)
+
+
+def show_map(talk: Talk, data: cd.ShowMap) -> None:
+    """An office's place on the map; its address where the catalogue knows no point."""
+    office = Office.objects.filter(pk=data.office).first()
+    if office is None or not _send_venue(talk, office):
+        talk.toast((office and office.address) or _("I do not know where this is."), alert=True)
+
+
+def _send_venue(talk: Talk, office: Office) -> bool:
+    if office.latitude is None or office.longitude is None:
+        return False
+    talk.effects.append(
+        Effect(
+            "venue",
+            latitude=office.latitude,
+            longitude=office.longitude,
+            title=office.name,
+            address=office.address or office.name,
+        )
+    )
+    return True
+
+
+def _booking(talk: Talk, pk: object) -> Booking | None:
+    if not isinstance(pk, int):
+        return None
+    return (
+        Booking.objects.filter(pk=pk, subscriber=talk.person)
+        .select_related("office", "main_service", "search", "watch", "subscriber")
+        .first()
+    )
+
+
+_ACTS = {
+    "show": _show,
+    "keep": _keep,
+    "send": _send,
+    "check": _check,
+    "fix": _fix,
+    "other": _other,
+    "release": _release,
+    "release_yes": _release_yes,
+    "opened": _opened,
+    "nomail": _nomail,
+    "files": _files,
+}
+SCREENS = {
+    "bookings": bookings,
+    "booking": booking,
+    "check": check,
+    "fix": fix,
+    "other": other,
+    "release": release,
+    "mail_missing": mail_missing,
+}

@@ -1,0 +1,331 @@
+"""Outbox messages as Telegram shows them: rendered when they are sent, from what the database says then."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from appointments.models import Booking, OutboxMessage, Slot
+from appointments.selectors.watches import open_slots_for
+from appointments.states import BookingState
+from bot import booking_screens as screens
+from bot import callback_data as cd
+from bot import dates
+from bot.effects import Button, Rows, Screen
+from bot.keyboards import in_rows, shortened
+from bot.messages import BookingView, minutes, render, sight_reason, watch_name
+
+S = BookingState
+OFFERED = 8  # times offered as buttons at once
+
+
+@dataclass(frozen=True)
+class News:
+    """A message to send; `files_of` is the booking whose calendar file and map point go with it."""
+
+    screen: Screen
+    files_of: Booking | None = None
+
+
+class NothingToTell(Exception):
+    """What the message is about is gone; sending it would only confuse."""
+
+
+def render_news(message: OutboxMessage, now: datetime) -> News:
+    """`message` in the active language, as things stand at `now` (aware). Raises `NothingToTell`."""
+    about = _ABOUT.get(message.kind)
+    if about is not None:
+        return about(message, now)
+    if message.booking is not None:
+        return News(screens.booking_screen(message.booking, now))
+    raise NothingToTell(message.kind)
+
+
+def slot_button(slot: Slot, watch_id: int) -> Button:
+    """A free time to press: "Tue, 24 Nov 15:20"."""
+    label = f"{dates.show_day(dates.local(slot.starts_at).date())} {dates.show_time(slot.starts_at)}"
+    return Button(label, cd.BookSlot(slot.pk, watch_id))
+
+
+# --- Slots and watches -------------------------------------------------------------------------------------
+
+
+def _slots_opened(message: OutboxMessage, now: datetime) -> News:
+    watch = message.watch
+    if watch is None:
+        raise NothingToTell("watch")
+    slots = list(
+        Slot.objects.filter(pk__in=message.payload.get("slots", ()))
+        .select_related("office")
+        .order_by("starts_at")
+    )
+    if not slots:
+        raise NothingToTell("slots")
+    open_slots = [slot for slot in slots if slot.gone_at is None and slot.starts_at > now]
+    groups = []
+    ordered = sorted(
+        slots, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office_id, slot.starts_at)
+    )
+    for (day, _office), of_group in groupby(
+        ordered, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office_id)
+    ):
+        members = list(of_group)
+        groups.append(
+            {
+                "day": dates.show_day(day),
+                "office": members[0].office.name,
+                "slots": [
+                    {"time": dates.show_time(s.starts_at), "gone": s not in open_slots} for s in members
+                ],
+                "gone_after": _gone_after(members) if open_slots else "",
+            }
+        )
+    html = render(
+        "slots_opened",
+        name=watch_name(watch),
+        groups=groups,
+        open_count=len(open_slots),
+        more=message.payload.get("more", 0) if open_slots else 0,
+        seen_at=dates.show_time(max(slot.seen_at for slot in open_slots)) if open_slots else "",
+    )
+    if not open_slots:
+        return News(Screen(html, [[Button(_("My search"), cd.WatchAct("open", watch.pk))]]))
+    rows = in_rows([slot_button(slot, watch.pk) for slot in open_slots[:OFFERED]])
+    maps = [Button(_("Map"), cd.ShowMap(open_slots[0].office_id))]
+    rows.append([*maps, Button(_("Why these?"), cd.WatchAct("why", watch.pk))])
+    rows.append([Button(_("Snooze until tomorrow"), cd.WatchAct("snooze", watch.pk))])
+    return News(Screen(html, rows))
+
+
+def _gone_after(slots: list[Slot]) -> str:
+    lives = [slot.gone_at - slot.appeared_at for slot in slots if slot.gone_at is not None]
+    if not lives:
+        return ""
+    longest = max(lives)
+    if longest < timedelta(minutes=1):
+        return _("gone within a minute")
+    return _("gone after %(time)s") % {"time": minutes(int(longest.total_seconds() // 60))}
+
+
+def _watch_blind(message: OutboxMessage, now: datetime) -> News:
+    if message.watch is None or message.watch.ended_at is not None:
+        raise NothingToTell("watch")
+    html = render(
+        "watch_blind",
+        name=watch_name(message.watch),
+        since=_moment(message.payload.get("since"), now),
+        reason=sight_reason(str(message.payload.get("reason", ""))),
+    )
+    return News(Screen(html, screens.watch_rows(message.watch)))
+
+
+def _watch_sees(message: OutboxMessage, now: datetime) -> News:
+    if message.watch is None or message.watch.ended_at is not None:
+        raise NothingToTell("watch")
+    since = _moment(message.payload.get("since"), now)
+    return News(Screen(render("watch_sees", name=watch_name(message.watch), since=since)))
+
+
+def _watch_expired(message: OutboxMessage, now: datetime) -> News:
+    name = watch_name(message.watch) if message.watch else ""
+    rows = [[Button(_("New search"), cd.Go("home"))]]
+    if message.watch is not None:
+        rows.insert(0, [Button(_("Search on with other days"), cd.WatchAct("again", message.watch.pk))])
+    return News(Screen(render("watch_expired", name=name), rows))
+
+
+def _test(message: OutboxMessage, now: datetime) -> News:
+    return News(Screen(render("test_message")))
+
+
+def _moment(text: object, now: datetime) -> str:
+    at = parse_datetime(str(text)) if text else None
+    return dates.show_since(at, now) if at else ""
+
+
+# --- Bookings ----------------------------------------------------------------------------------------------
+
+
+def _booking(message: OutboxMessage) -> Booking:
+    if message.booking is None:
+        raise NothingToTell("booking")
+    return message.booking
+
+
+def _while(*states: BookingState) -> Callable[[OutboxMessage, datetime], News]:
+    """A message about a state that may have passed: then the next message tells more, and this one is left out."""
+
+    def about(message: OutboxMessage, now: datetime) -> News:
+        booking = _booking(message)
+        if booking.state not in states or booking.wish == Booking.Wish.RELEASE:
+            raise NothingToTell(booking.state)
+        return News(screens.booking_screen(booking, now))
+
+    return about
+
+
+def _hold_ending(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.RESERVED or booking.wish != Booking.Wish.ASK:
+        raise NothingToTell(booking.state)
+    return News(screens.booking_screen(booking, now))
+
+
+def _hold_released(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    why = str(message.payload.get("why", ""))
+    html = render("hold_released", b=BookingView(booking, now), why=why)
+    rows = screens.watch_rows(booking.watch)
+    if why == "superseded" and booking.watch is not None and booking.watch.ended_at is None:
+        rows = other_times(booking, now) + rows
+    return News(Screen(html, rows))
+
+
+def other_times(booking: Booking, now: datetime) -> Rows:
+    """Free times for the same watch, as buttons."""
+    watch = booking.watch
+    if watch is None:
+        return []
+    without = [(booking.office_id, booking.starts_at)]
+    slots = open_slots_for(watch, now=now, limit=OFFERED, without=without)
+    return in_rows([slot_button(slot, watch.pk) for slot in slots])
+
+
+def _lapsed(kind: str) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        booking = _booking(message)
+        return News(Screen(render(kind, b=BookingView(booking, now)), screens.watch_rows(booking.watch)))
+
+    return about
+
+
+def _details_needed(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.RESERVED:
+        raise NothingToTell(booking.state)
+    names = [screens.field_name(str(field), booking.office) for field in message.payload.get("fields", ())]
+    html = render("details_needed", b=BookingView(booking, now), fields=", ".join(names))
+    enter = [Button(_("Enter my data"), cd.BookingAct("keep", booking.pk))]
+    return News(Screen(html, [enter, [screens.release(booking)]]))
+
+
+def _refused(kind: str) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        booking = _booking(message)
+        if booking.state != S.RESERVED:
+            raise NothingToTell(booking.state)
+        field = str(message.payload.get("field") or "")
+        field = {"familyName": "family_name", "customTextfield": "custom_text"}.get(field, field)
+        named = screens.field_name(field, booking.office) if field else ""
+        html = render(kind, b=BookingView(booking, now), field=named)
+        change = [Button(_("Change my data"), cd.BookingAct("fix", booking.pk))]
+        return News(Screen(html, [change, [screens.release(booking)]]))
+
+    return about
+
+
+def _activation_ending(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.PRECONFIRMED or booking.wish == Booking.Wish.RELEASE:
+        raise NothingToTell(booking.state)
+    view = BookingView(booking, now)
+    html = render("activation_ending", b=view, left=minutes(view.activate_minutes))
+    return News(Screen(html, screens.mail_rows(booking)))
+
+
+def _confirmed(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.CONFIRMED:
+        raise NothingToTell(booking.state)
+    return News(screens.booking_screen(booking, now), files_of=booking)
+
+
+def _over(kind: str) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        booking = _booking(message)
+        watch = booking.watch
+        rows = [[Button(_("New search"), cd.Go("home"))]]
+        if watch is not None and watch.ended_at is None:
+            rows = screens.watch_rows(watch)
+        elif watch is not None:
+            rows.insert(0, [Button(_("Search again"), cd.WatchAct("again", watch.pk))])
+        return News(Screen(render(kind, b=BookingView(booking, now)), rows))
+
+    return about
+
+
+def _slot_taken(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    following = message.payload.get("next")
+    successor = (
+        Booking.objects.filter(pk=following, subscriber=booking.subscriber_id)
+        .select_related("office", "main_service", "search")
+        .first()
+        if following
+        else None
+    )
+    html = render(
+        "slot_taken",
+        b=BookingView(booking, now),
+        next=BookingView(successor, now) if successor is not None else None,
+    )
+    rows = [] if successor is not None else other_times(booking, now) + screens.watch_rows(booking.watch)
+    return News(Screen(html, rows))
+
+
+def _booking_failed(message: OutboxMessage, now: datetime) -> News:
+    return News(screens.failed(_booking(message), now, str(message.payload.get("why", ""))))
+
+
+def _booking_settled(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.is_live:
+        return News(screens.booking_screen(booking, now))
+    html = render("booking_settled", b=BookingView(booking, now))
+    return News(Screen(html, other_times(booking, now) + screens.watch_rows(booking.watch)))
+
+
+def _reminder(kind: str) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        booking = _booking(message)
+        if booking.state != S.CONFIRMED:
+            raise NothingToTell("no appointment any more")
+        rows = [
+            [Button(_("Map"), cd.ShowMap(booking.office_id))],
+            [Button(shortened(_("I can't come: give it back")), cd.BookingAct("release", booking.pk))],
+        ]
+        return News(Screen(render(kind, b=BookingView(booking, now)), rows))
+
+    return about
+
+
+_ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
+    "slots_opened": _slots_opened,
+    "watch_blind": _watch_blind,
+    "watch_sees": _watch_sees,
+    "watch_expired": _watch_expired,
+    "test_message": _test,
+    "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING),
+    "hold_ending": _hold_ending,
+    "hold_released": _hold_released,
+    "hold_lapsed": _lapsed("hold_lapsed"),
+    "activation_lapsed": _lapsed("activation_lapsed"),
+    "details_needed": _details_needed,
+    "contact_refused": _refused("contact_refused"),
+    "mail_limit": _refused("mail_limit"),
+    "check_mail": _while(S.PRECONFIRMED),
+    "activation_ending": _activation_ending,
+    "appointment_confirmed": _confirmed,
+    "appointment_cancelled": _over("appointment_cancelled"),
+    "appointment_gone": _over("appointment_gone"),
+    "slot_taken": _slot_taken,
+    "booking_failed": _booking_failed,
+    "booking_uncertain": _while(S.UNCERTAIN),
+    "booking_settled": _booking_settled,
+    "reminder_day": _reminder("reminder_day"),
+    "reminder_hours": _reminder("reminder_hours"),
+}
+KINDS = frozenset(_ABOUT)
