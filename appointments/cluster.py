@@ -24,6 +24,7 @@ from django_q import cluster as django_q_cluster
 from django_q.tasks import async_task
 
 from appointments.models import Heartbeat
+from appointments.services import ending
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,11 @@ def die_with_parent() -> None:
 
 class Sentinel(django_q_cluster.Sentinel):
     """django-q2's guard, which ends the group when a member was killed instead of repairing a broken queue."""
+
+    def spawn_worker(self) -> None:
+        """Workers see when the cluster is to stop, so that a slice of watching does not outlast the patience."""
+        ending.look_at(self.stop_event)
+        super().spawn_worker()
 
     def reincarnate(self, process: BaseProcess) -> None:
         """A worker over its time is replaced as ever; one that died by a signal may have taken a lock along."""

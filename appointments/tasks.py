@@ -10,6 +10,7 @@ from appointments.channels import channel
 from appointments.models import Booking
 from appointments.services import (
     counting,
+    ending,
     following,
     leases,
     outbox,
@@ -92,7 +93,7 @@ def keep_watching() -> str:
 
 def deliver_messages() -> str:
     """Send what is due."""
-    sent = outbox.deliver_due(channel, clock=timezone.now, sleep=time.sleep)
+    sent = outbox.deliver_due(channel, clock=timezone.now, sleep=time.sleep, ending=ending.is_wanted)
     return f"messages: {sent}"
 
 

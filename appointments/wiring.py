@@ -12,6 +12,7 @@ from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
 from appointments.policy import FairPolicy
+from appointments.services import ending
 from appointments.services.desk import Desk
 from appointments.services.gate import DatabaseGate
 from appointments.services.tokens import TokenSource
@@ -93,4 +94,5 @@ def watcher() -> Watcher:
         reachable=lambda: reachable(settings.MUNICH_API_URL),
         clock=timezone.now,
         sleep=time.sleep,
+        ending=ending.is_wanted,
     )

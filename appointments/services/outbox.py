@@ -90,21 +90,27 @@ def claim_due(now: datetime, limit: int = BATCH) -> list[OutboxMessage]:
 
 
 def deliver_due(
-    channel_of: Callable[[str], Channel], *, clock: Callable[[], datetime], sleep: Callable[[float], None]
+    channel_of: Callable[[str], Channel],
+    *,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+    ending: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Send what is due, as the only sender, for one turn at most. Returns how many messages went out.
+    """Send what is due, as the only sender, for one turn at most, shorter when the process is to end.
+
+    Returns how many messages went out.
 
     Whoever finds the lease taken leaves: the holder looks again after giving it back, so nothing is overlooked.
     """
     sent = 0
     end = clock() + TURN
     last_to: dict[int, datetime] = {}
-    while clock() < end and _has_due(clock()):
+    while clock() < end and not ending() and _has_due(clock()):
         epoch = leases.take_lease("sender", LEASE, now=clock())
         if epoch is None:
             return sent
         try:
-            sent += _drain(channel_of, last_to, end, clock, sleep)
+            sent += _drain(channel_of, last_to, end, clock, sleep, ending)
         finally:
             leases.drop_lease("sender", epoch)
     if _has_due(clock()):
@@ -118,10 +124,11 @@ def _drain(
     end: datetime,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
+    ending: Callable[[], bool],
 ) -> int:
     sent = 0
     next_free = clock()
-    while clock() < end and (batch := claim_due(clock())):
+    while clock() < end and not ending() and (batch := claim_due(clock())):
         for message in batch:
             now = clock()
             ready = last_to.get(message.subscriber_id, now - PER_CHAT) + PER_CHAT

@@ -55,15 +55,19 @@ class Watcher:
     reachable: Callable[[], bool]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    ending: Callable[[], bool] = lambda: False
     _reach_at: datetime = LONG_AGO
 
     def run_slice(self, epoch: int) -> int | None:
-        """Work for one slice as the holder of `epoch`. Returns the successor's epoch, or None: another chain runs."""
+        """Work for one slice as the holder of `epoch`, shorter when the process is to end.
+
+        Returns the successor's epoch, or None: another chain runs.
+        """
         mine = leases.pass_lease(CHAIN, epoch, CHAIN_LEASE, now=self.clock())
         if mine is None:
             return None
         end = self.clock() + SLICE
-        while self.clock() < end:
+        while self.clock() < end and not self.ending():
             pause = self.step()
             nap = min(pause, LONGEST_NAP, max(end - self.clock(), timedelta()))
             if nap > timedelta():
@@ -157,12 +161,7 @@ class Watcher:
     @staticmethod
     def _silent_for(now: datetime, *names: str) -> timedelta:
         """How long ago one of these signs of life was last stamped."""
-        last = (
-            Heartbeat.objects.filter(name__in=names)
-            .order_by("-at")
-            .values_list("at", flat=True)
-            .first()
-        )
+        last = Heartbeat.objects.filter(name__in=names).order_by("-at").values_list("at", flat=True).first()
         return now - last if last else timedelta.max
 
     def _catalogue_due(self, now: datetime) -> bool:
