@@ -32,7 +32,7 @@ from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, Slot
 HOURS_SHOWN = 24
 RECENT_SHOWN = 14
 # What changes slowly or costs a walk over many rows is read this seldom per web process.
-SLOW_PART_SECONDS = 20
+SLOW_PART_SECONDS = 10
 # What the city says when somebody else was faster, and our word for a loss without one.
 LOST_RACES = frozenset(
     {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
@@ -144,11 +144,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Messages that are due and not sent, and those given up today."""
+    """Messages that are due and not sent, and how long the oldest has been waiting."""
 
     due: int
     oldest: timedelta | None
-    given_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,16 @@ class Hour:
     starts_at: datetime
     calls: int
     slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlowPart:
+    """What costs a walk over many rows."""
+
+    hours: tuple[Hour, ...]
+    told: int
+    given_up: int
+    watches: Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,7 @@ class Overview:
     recent: list[Happening]
     traffic: Traffic
     outbox: Outbox
+    given_up: int
     hours: tuple[Hour, ...]
 
     @property
@@ -193,7 +203,7 @@ def overview(now: datetime) -> Overview:
     by_name = {breaker.name: breaker for breaker in breakers}
     today = timezone.make_aware(datetime.combine(timezone.localdate(now), time.min))
     token = health.captcha_token()
-    hours, told = _slow_part(now, today)
+    slow = _slow_part(now, today)
     return Overview(
         now=now,
         components=health.components_from(beats, by_name, token, now),
@@ -201,14 +211,15 @@ def overview(now: datetime) -> Overview:
         budget=_budget(gate, now),
         breakers=breakers,
         queues=queues(now),
-        watches=watches(),
+        watches=slow.watches,
         slots_open=Slot.objects.filter(gone_at=None, starts_at__gt=now).count(),
         bookings=live_bookings(),
-        funnel=_funnel(today, told),
+        funnel=_funnel(today, slow.told),
         recent=_recent(),
         traffic=_traffic(now),
         outbox=outbox(now),
-        hours=hours,
+        given_up=slow.given_up,
+        hours=slow.hours,
     )
 
 
@@ -260,8 +271,7 @@ def outbox(now: datetime) -> Outbox:
     """Messages waiting to be sent."""
     due = OutboxMessage.objects.filter(sent_at=None, failed_at=None, available_at__lte=now)
     row = due.aggregate(n=Count("pk"), oldest=Min("created_at"))
-    given_up = OutboxMessage.objects.filter(sent_at=None, failed_at__gte=now - timedelta(days=1)).count()
-    return Outbox(row["n"], now - row["oldest"] if row["oldest"] else None, given_up)
+    return Outbox(row["n"], now - row["oldest"] if row["oldest"] else None)
 
 
 def _budget(gate: GateState | None, now: datetime) -> Budget:
@@ -373,13 +383,16 @@ def percentile(values: Sequence[int], percent: int) -> int | None:
     return round(quantiles(values, n=100, method="inclusive")[percent - 1])
 
 
-def _slow_part(now: datetime, today: datetime) -> tuple[tuple[Hour, ...], int]:
-    """Hours and messages of today, read at most every `SLOW_PART_SECONDS` by one process."""
+def _slow_part(now: datetime, today: datetime) -> SlowPart:
+    """Read at most every `SLOW_PART_SECONDS` by one process."""
     key = f"dashboard:slow:{today:%Y%m%d}"
-    kept = cache.get(key)
+    kept: SlowPart | None = cache.get(key)
     if kept is None:
-        told = OutboxMessage.objects.filter(kind="slots_opened", sent_at__gte=today).count()
-        kept = (_hours(now), told)
+        messages = OutboxMessage.objects.aggregate(
+            told=Count("pk", filter=Q(kind="slots_opened", sent_at__gte=today)),
+            given_up=Count("pk", filter=Q(failed_at__gte=today)),
+        )
+        kept = SlowPart(_hours(now), messages["told"], messages["given_up"], watches())
         cache.set(key, kept, SLOW_PART_SECONDS)
     return kept
 

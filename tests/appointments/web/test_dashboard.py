@@ -155,9 +155,9 @@ def test_the_outbox_shows_what_is_due_how_old_it_is_and_what_was_given_up(now: d
     OutboxMessageFactory(now=now, sent=True)
     OutboxMessageFactory(now=now, failed_at=now)
 
-    outbox = overview(now).outbox
+    found = overview(now)
 
-    assert (outbox.due, outbox.oldest, outbox.given_up) == (1, seconds(90), 1)
+    assert (found.outbox.due, found.outbox.oldest, found.given_up) == (1, seconds(90), 1)
 
 
 def test_traffic_of_the_last_hour_has_percentiles_and_shares(now: datetime) -> None:

@@ -67,3 +67,26 @@ def test_limits_start_anew_with_an_empty_cache(client: Client) -> None:
     cache.clear()
 
     assert client.get("/status").status_code == 200
+
+
+def test_behind_a_proxy_people_are_told_apart_by_what_the_proxy_saw(client: Client, settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    for number in range(61):
+        last = client.get("/status", headers={"x-forwarded-for": f"10.0.0.{number}, 192.0.2.1"})
+
+    assert last.status_code == 429
+    assert client.get("/status", headers={"x-forwarded-for": "192.0.2.1, 192.0.2.2"}).status_code == 200
+
+
+def test_without_a_proxy_nobody_can_claim_another_address(client: Client) -> None:
+    for number in range(61):
+        last = client.get("/status", headers={"x-forwarded-for": f"192.0.2.{number}"})
+
+    assert last.status_code == 429
+
+
+def test_nonsense_from_a_proxy_counts_for_its_connection(client: Client, settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    assert client.get("/status", headers={"x-forwarded-for": "unknown"}).status_code == 200
+    assert client.get("/status").status_code == 200
