@@ -224,6 +224,8 @@ else:
     # django-ratelimit asks for a cache shared by processes. Without Redis there is exactly one web process,
     # and only that process limits requests, so its own memory is the shared cache.
     SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+# Behind a proxy all connections come from the proxy; one limit for everybody would lock staff out.
+RATELIMIT_IP_META_KEY = "termin_project.client_address.client_address"
 
 # --- Queues ------------------------------------------------------------------------------------------
 
