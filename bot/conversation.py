@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from appointments.errors import DomainError
 from appointments.services.subscribers import note_visit
@@ -63,6 +64,8 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
 UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap)
+# Calls that put something new below; pressing the same button again must not repeat it.
+BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)
 # A person whom staff has paused may still see what there is, give it back, and go.
 WHILE_PAUSED = (cd.BookingAct, cd.ShowMap, cd.Erase, cd.Speak, cd.Nothing)
@@ -159,12 +162,19 @@ def _tap(talk: Talk) -> None:
         talk.on_menu = True
         # The message that really carries the menu, also if its number had not been written down yet.
         talk.chat.menu_message_id = talk.incoming.message_id
+    press = f"{talk.incoming.message_id} {talk.incoming.data}"
+    if talk.chat.dialogue.get("opened_by") == press:
+        # Pressed again while what it brought is still the newest: it stands below.
+        talk.toast(_("It stands below."))
+        return
     if not start.has_agreed(talk) and not _open_to_everybody(data):
         start.start(talk)
     elif _is_paused(talk) and not _open_while_paused(data):
         errors.paused(talk)
     else:
         TAPS[type(data)](talk, data)
+        if any(effect.do in BELOW for effect in talk.effects):
+            talk.chat.dialogue["opened_by"] = press
 
 
 def _open_to_everybody(data: Data) -> bool:

@@ -76,6 +76,8 @@ def calendar_rows(number: int, *, first: date, last: date) -> Rows:
     ]
     rows = [turn, [Button(dates.weekday_name(n, short=True)[:2], cd.Nothing()) for n in range(7)]]
     for week in calendar.Calendar().monthdatescalendar(year, month):
+        if week[-1] < first or week[0] > last:
+            continue
         rows.append(
             [
                 Button(str(day.day), cd.Day(day.toordinal()))

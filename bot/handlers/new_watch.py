@@ -30,7 +30,7 @@ STEP_OF = {
     "mode": "mode",
 }
 FOUND = 6
-QUERY_KEPT = 60
+LONGEST_QUERY = 80
 
 
 def topic_name(topic: str) -> str:
@@ -140,11 +140,15 @@ def service_rows(services: list[Service]) -> Rows:
 
 def search(talk: Talk) -> None:
     """Typed words: which services do they mean?"""
-    query = " ".join(talk.text.split())[:QUERY_KEPT]
-    found = find_services(query, FOUND)
+    query = " ".join(talk.text.split())
+    found = find_services(query, FOUND) if len(query) <= LONGEST_QUERY else []
     if not found:
         talk.notice = (
-            _("I found nothing for “%(words)s”.") % {"words": query} if catalogue_is_known() else not_found()
+            _("This is too long. One or two words are enough.")
+            if len(query) > LONGEST_QUERY
+            else _("I found nothing for “%(words)s”.") % {"words": query}
+            if catalogue_is_known()
+            else not_found()
         )
         if talk.step not in ("service", "topic", "found"):
             talk.begin("home")
@@ -262,7 +266,7 @@ def turn_offices(talk: Talk, data: cd.OfficePage) -> None:
 def type_office(talk: Talk) -> None:
     """A typed word chooses the offices whose name or address holds it."""
     draft = Draft.read(talk.memory)
-    said = talk.text.lower()[:QUERY_KEPT]
+    said = talk.text.lower()[:LONGEST_QUERY]
     named = [o.pk for o in draft.possible_offices() if said in f"{o.name} {o.address}".lower()]
     if not said or not named:
         talk.notice = _("I know no such office for this. Please press the buttons.")
