@@ -58,14 +58,12 @@ def cancel_appointment(booking_id: int) -> str:
     return f"booking {booking_id}: {releasing.cancel_appointment(booking, wiring.desk()).state}"
 
 
-def follow_booking(booking_id: int) -> str:
+def follow_booking(booking_id: int, person_waits: bool = False) -> str:
     """See where a booking stands at the city; at once when a person waits or its outcome is unknown."""
     booking = _load(booking_id)
     if booking is None:
         return f"booking {booking_id}: gone"
-    urgent = booking.state in (BookingState.UNCERTAIN, BookingState.CANCELLING) or (
-        booking.follow_at is not None and booking.follow_at > booking.state_since + following.FIRST_LOOK
-    )
+    urgent = person_waits or booking.state in (BookingState.UNCERTAIN, BookingState.CANCELLING)
     return f"booking {booking_id}: {following.follow_booking(booking, wiring.desk(), urgent=urgent).state}"
 
 

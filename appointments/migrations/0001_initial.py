@@ -401,6 +401,7 @@ class Migration(migrations.Migration):
                 ('guarded', models.BooleanField(default=False, verbose_name='needs a captcha')),
                 ('day', models.DateField(blank=True, null=True, verbose_name='day')),
                 ('active', models.BooleanField(default=True, verbose_name='wanted')),
+                ('wanted_since', models.DateTimeField(blank=True, help_text='Since when somebody waits for its answers; older answers do not count.', null=True, verbose_name='wanted since')),
                 ('next_due_at', models.DateTimeField(verbose_name='due')),
                 ('asked_at', models.DateTimeField(blank=True, null=True, verbose_name='last asked')),
                 ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='last answered')),
@@ -484,7 +485,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='booking',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['cancelling', 'confirmed', 'preconfirmed', 'preconfirming', 'requested', 'reserved', 'reserving', 'uncertain'])), fields=('subscriber', 'main_service'), name='booking_one_live_per_person_and_service'),
+            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None), ('state__in', ['cancelling', 'confirmed', 'preconfirmed', 'preconfirming', 'requested', 'reserved', 'reserving', 'uncertain'])), fields=('subscriber', 'main_service'), name='booking_one_live_per_person_and_service'),
         ),
         migrations.AddConstraint(
             model_name='booking',

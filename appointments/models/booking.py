@@ -109,7 +109,8 @@ class Booking(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("subscriber", "main_service"),
-                condition=models.Q(state__in=sorted(LIVE)),
+                # An appointment whose time is over stands in nobody's way.
+                condition=models.Q(state__in=sorted(LIVE), ended_at=None),
                 name="booking_one_live_per_person_and_service",
             ),
             models.CheckConstraint(
@@ -163,8 +164,8 @@ class Booking(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether it still stands, in whatever state."""
-        return self.state in LIVE
+        """Whether it still stands, in whatever state, and its time has not come."""
+        return self.state in LIVE and self.ended_at is None
 
 
 class BookingEvent(models.Model):

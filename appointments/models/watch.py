@@ -196,6 +196,12 @@ class PollTarget(models.Model):
     guarded = models.BooleanField(_("needs a captcha"), default=False)
     day = models.DateField(_("day"), null=True, blank=True)
     active = models.BooleanField(_("wanted"), default=True)
+    wanted_since = models.DateTimeField(
+        _("wanted since"),
+        null=True,
+        blank=True,
+        help_text=_("Since when somebody waits for its answers; older answers do not count."),
+    )
     next_due_at = models.DateTimeField(_("due"))
     asked_at = models.DateTimeField(_("last asked"), null=True, blank=True)
     answered_at = models.DateTimeField(_("last answered"), null=True, blank=True)
@@ -211,7 +217,9 @@ class PollTarget(models.Model):
                 fields=("search", "guarded"), condition=models.Q(kind="sweep"), name="poll_target_one_sweep"
             ),
             models.UniqueConstraint(
-                fields=("search", "guarded", "day"), condition=models.Q(kind="detail"), name="poll_target_one_detail"
+                fields=("search", "guarded", "day"),
+                condition=models.Q(kind="detail"),
+                name="poll_target_one_detail",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="sweep", day=None) | models.Q(kind="detail", day__isnull=False),

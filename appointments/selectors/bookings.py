@@ -16,7 +16,7 @@ def live_bookings_of(subscriber: Subscriber) -> list[Booking]:
     """Bookings of a person that still stand, in whatever state, soonest appointment first."""
     return list(
         _with_everything_shown()
-        .filter(subscriber=subscriber, state__in=sorted(LIVE))
+        .filter(subscriber=subscriber, state__in=sorted(LIVE), ended_at=None)
         .order_by("starts_at", "pk")
     )
 

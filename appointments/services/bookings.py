@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
 
 from appointments.errors import (
     AlreadyBooked,
@@ -19,11 +20,15 @@ from appointments.errors import (
 )
 from appointments.models import Booking, BookingEvent, Slot, Subscriber, Watch
 from appointments.services.contact import clean_custom_text, missing_contact
+from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.states import ENDED, HOLDING, LIVE, TRANSITIONS, BookingState
 
 S = BookingState
 Wish = Booking.Wish
+KEEPABLE = (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN)
+# A place that is occupied, or may be, without being an appointment; a hold on its way back still counts.
+OCCUPYING = Q(state__in=sorted(HOLDING)) | Q(state=S.CANCELLING, confirmed_at=None)
 # A call and its time limits fit well into this; afterwards the sweep takes the booking over.
 CALL_LEASE = timedelta(seconds=60)
 
@@ -32,11 +37,14 @@ def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = 
     """Move `booking` one step along `TRANSITIONS` and write the step down.
 
     The update is conditional on the state we saw, so of two workers exactly one moves it.
+    Why a person gives it back stays written down until it is over, whatever happens on the way.
     Raises `IllegalTransition`, or `StaleBooking` when the other worker was first.
     """
     if to not in TRANSITIONS[BookingState(booking.state)]:
         raise IllegalTransition(f"{booking.state} -> {to}")
     fields |= {"state": to, "state_since": now, "reason": reason}
+    if to not in ENDED and "wish" not in fields:
+        fields["reason"] = Case(When(wish=Wish.RELEASE, then=F("reason")), default=Value(reason))
     fields.setdefault("lease_until", None)
     if to in ENDED:
         fields |= {"ended_at": now, "follow_at": None, "remind_at": None, "retry_at": None}
@@ -101,7 +109,7 @@ def start_booking(
             )
             BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
     except IntegrityError as error:
-        held = Booking.objects.filter(subscriber=subscriber, state__in=HOLDING).exists()
+        held = Booking.objects.filter(OCCUPYING, subscriber=subscriber).exists()
         raise (AlreadyHolding() if held else AlreadyBooked()) from error
     queue_task("reserve_appointment", booking.pk)
     return booking
@@ -118,9 +126,10 @@ def request_booking(
         raise NotAllowed("no consent, or paused")
     if slot.gone_at is not None or slot.starts_at <= now:
         raise SlotGone()
-    if Booking.objects.filter(
-        subscriber=subscriber, main_service=slot.search.main_service_id, state__in=LIVE - HOLDING
-    ).exists():
+    mine = Booking.objects.filter(subscriber=subscriber, ended_at=None)
+    if mine.filter(OCCUPYING).exists():
+        raise AlreadyHolding()
+    if mine.filter(main_service=slot.search.main_service_id, state__in=LIVE).exists():
         raise AlreadyBooked()
     return start_booking(subscriber, slot, mode=mode, watch=watch, now=now)
 
@@ -128,18 +137,25 @@ def request_booking(
 def keep_booking(booking: Booking, *, now: datetime) -> Booking:
     """The person wants it: send it to the city as soon as it is held.
 
-    Raises `ContactMissing` (ask for its fields, then call again) or `NotAllowed` when there is nothing to keep.
-    Keeping twice changes nothing.
+    Raises `ContactMissing` (ask for its fields, then call again) or `NotAllowed` when there is nothing to keep, or
+    when it is being given back. Keeping twice changes nothing.
     """
     booking.refresh_from_db()
-    if booking.state not in (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN):
+    if booking.state not in KEEPABLE or booking.wish == Wish.RELEASE:
         raise NotAllowed(booking.state)
     if missing := missing_contact(booking):
         raise ContactMissing(missing)
     with transaction.atomic():
         person = booking.subscriber
-        Booking.objects.filter(pk=booking.pk, state=booking.state).exclude(wish=Wish.RELEASE).update(
-            wish=Wish.BOOK, family_name=person.family_name, email=person.email, telephone=person.telephone
+        # Whatever the workers do meanwhile, the wish counts; only giving back is final.
+        kept = Booking.objects.filter(pk=booking.pk, state__in=KEEPABLE).exclude(wish=Wish.RELEASE)
+        if not kept.update(wish=Wish.BOOK):
+            raise NotAllowed(booking.state)
+        # Data under way are not exchanged behind the city's back.
+        kept.exclude(state=S.PRECONFIRMING).update(
+            family_name=person.family_name or booking.family_name,
+            email=person.email or booking.email,
+            telephone=person.telephone or booking.telephone,
         )
         queue_task("send_booking", booking.pk)
     booking.refresh_from_db()
@@ -168,7 +184,7 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
     """
     with transaction.atomic():
         booking.refresh_from_db()
-        if booking.state in ENDED:
+        if booking.state in ENDED or booking.ended_at is not None:
             raise NotAllowed(booking.state)
         if booking.state == S.REQUESTED:
             # Nothing has been asked of the city yet.
@@ -176,10 +192,28 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
                 return advance(booking, S.CANCELLED, now=now, reason=reason, wish=Wish.RELEASE)
             except StaleBooking:
                 booking.refresh_from_db()
-        Booking.objects.filter(pk=booking.pk, state=booking.state).update(wish=Wish.RELEASE, reason=reason)
-        queue_task("cancel_appointment", booking.pk)
+        # Whatever the workers do meanwhile, the wish counts: it is read again after every call.
+        wished = Booking.objects.filter(pk=booking.pk, ended_at=None).exclude(wish=Wish.RELEASE)
+        if wished.update(wish=Wish.RELEASE, reason=reason, retry_at=None):
+            queue_task("cancel_appointment", booking.pk)
     booking.refresh_from_db()
     return booking
+
+
+def tell_released(booking: Booking, *, had_appointment: bool, why: str, now: datetime) -> None:
+    """Say that a hold was given back, or that an appointment is cancelled."""
+    enqueue(
+        booking.subscriber,
+        "appointment_cancelled" if had_appointment else "hold_released",
+        now=now,
+        booking=booking,
+        watch=booking.watch,
+        payload={"why": why},
+        dedup_key=f"released:{booking.pk}",
+        thread="" if had_appointment else f"booking:{booking.pk}",
+        edits=not had_appointment,
+        priority=7,
+    )
 
 
 def look_again(booking: Booking, *, now: datetime) -> Booking:
@@ -188,5 +222,5 @@ def look_again(booking: Booking, *, now: datetime) -> Booking:
         raise NotAllowed(booking.state)
     with transaction.atomic():
         Booking.objects.filter(pk=booking.pk).update(follow_at=now)
-        queue_task("follow_booking", booking.pk)
+        queue_task("follow_booking", booking.pk, True)
     return booking

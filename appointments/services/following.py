@@ -9,11 +9,19 @@ from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking, Watch
-from appointments.services.bookings import advance
+from appointments.services.bookings import advance, tell_released
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
-from appointments.services.sending import FIRST_LOOK, REMIND_BEFORE, lapse
+from appointments.services.sending import (
+    FIRST_LOOK,
+    MOST_UNCLEAR,
+    REMIND_BEFORE,
+    ask_for_other_data,
+    lapse,
+    pause_before_sending,
+    times_sent,
+)
 from appointments.services.watch_states import end_watch
 from appointments.states import BookingState
 from appointments.upstream import types
@@ -41,7 +49,11 @@ def follow_booking(booking: Booking, desk: Desk, *, urgent: bool = False) -> Boo
     try:
         appointment = desk.api.appointment(booking.key, kind=CallKind.BOOKING if urgent else CallKind.FOLLOW)
     except (AppointmentNotFound, AuthKeyMismatch) as error:
-        return _take_absence(booking, error, now=desk.clock())
+        try:
+            return _take_absence(booking, error, now=desk.clock())
+        except StaleBooking:
+            booking.refresh_from_db()
+            return booking
     except GateClosed as closed:
         Booking.objects.filter(pk=booking.pk, state=booking.state).update(follow_at=closed.retry_at)
         return booking
@@ -123,22 +135,6 @@ def _gone(booking: Booking, word: str, *, now: datetime) -> Booking:
     return booking
 
 
-def tell_released(booking: Booking, *, had_appointment: bool, why: str, now: datetime) -> None:
-    """Say that a hold was given back, or that an appointment is cancelled."""
-    enqueue(
-        booking.subscriber,
-        "appointment_cancelled" if had_appointment else "hold_released",
-        now=now,
-        booking=booking,
-        watch=booking.watch,
-        payload={"why": why},
-        dedup_key=f"released:{booking.pk}",
-        thread="" if had_appointment else f"booking:{booking.pk}",
-        edits=not had_appointment,
-        priority=7,
-    )
-
-
 def _take_absence(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
     """The city does not know it (any more), or our key is dead: cancelled, or lapsed."""
     booking.refresh_from_db()
@@ -192,7 +188,7 @@ def _still_reserved(booking: Booking, *, now: datetime) -> Booking:
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
         elif booking.wish == Wish.BOOK:
-            queue_task("send_booking", booking.pk)
+            _send_again(booking, now=now)
         else:
             enqueue(
                 booking.subscriber,
@@ -204,6 +200,17 @@ def _still_reserved(booking: Booking, *, now: datetime) -> Booking:
                 priority=9,
             )
     return booking
+
+
+def _send_again(booking: Booking, *, now: datetime) -> None:
+    """The data have not arrived: at once, then with pauses, and not for ever (some data break the city)."""
+    tries = times_sent(booking)
+    if tries >= MOST_UNCLEAR:
+        ask_for_other_data(booking, now=now)
+    elif tries <= 1:
+        queue_task("send_booking", booking.pk)
+    else:
+        Booking.objects.filter(pk=booking.pk).update(retry_at=now + pause_before_sending(booking))
 
 
 def settle_unnamed(booking: Booking, *, now: datetime) -> Booking:

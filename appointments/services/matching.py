@@ -151,9 +151,9 @@ def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> N
 def _busy_people(search: Search) -> set[int]:
     """People with a live booking for the main service of this search: they are served already."""
     return set(
-        Booking.objects.filter(main_service=search.main_service_id, state__in=LIVE).values_list(
-            "subscriber_id", flat=True
-        )
+        Booking.objects.filter(
+            main_service=search.main_service_id, state__in=LIVE, ended_at=None
+        ).values_list("subscriber_id", flat=True)
     )
 
 

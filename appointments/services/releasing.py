@@ -1,14 +1,13 @@
 """Giving back a hold or cancelling an appointment. Source: POST /cancel-appointment/."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking
-from appointments.services.bookings import CALL_LEASE, advance
+from appointments.services.bookings import CALL_LEASE, advance, tell_released
 from appointments.services.desk import Desk
-from appointments.services.following import tell_released
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.states import BookingState
@@ -23,7 +22,7 @@ from appointments.upstream.errors import (
 S = BookingState
 Wish = Booking.Wish
 RELEASABLE = (S.RESERVED, S.PRECONFIRMED, S.CONFIRMED)
-RETRY = timedelta(seconds=5)
+RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(minutes=5)
 
 
 def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
@@ -42,6 +41,17 @@ def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
     except StaleBooking:
         return booking
     try:
+        return _cancel(booking, before, desk, why=why, had_appointment=had_appointment)
+    except StaleBooking:
+        # The sweep took this worker for dead, and reading has settled it meanwhile.
+        booking.refresh_from_db()
+        return booking
+
+
+def _cancel(
+    booking: Booking, before: BookingState, desk: Desk, *, why: str, had_appointment: bool
+) -> Booking:
+    try:
         desk.api.cancel(booking.key)
     except (AuthKeyMismatch, AppointmentNotFound):
         pass  # it is gone already, which is what was wished
@@ -51,24 +61,35 @@ def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
             queue_task("follow_booking", booking.pk)
         return booking
     except CannotBeCancelled as error:
-        with transaction.atomic():
-            advance(booking, before, now=desk.clock(), reason=error.code, wish=Wish.BOOK)
-            enqueue(
-                booking.subscriber,
-                "booking_failed",
-                now=desk.clock(),
-                booking=booking,
-                payload={"why": error.code},
-                dedup_key=f"cancel_refused:{booking.pk}",
-                priority=6,
-            )
-        return booking
+        return _too_late(booking, before, error, now=desk.clock())
     except UpstreamError as error:
-        # Nothing has changed there; tried again until it lapses by itself. The reason of the wish is kept.
-        retry_at = getattr(error, "retry_at", None) or desk.clock() + getattr(error, "retry_after", RETRY)
-        advance(booking, before, now=desk.clock(), reason=why, retry_at=retry_at)
-        return booking
+        # Nothing has changed there; tried again, more and more rarely, until it lapses by itself.
+        tries = booking.events.filter(state=S.CANCELLING).count()
+        pause = min(LONGEST_RETRY, RETRY * 2 ** min(tries - 1, 10))
+        retry_at = getattr(error, "retry_at", None) or desk.clock() + getattr(error, "retry_after", pause)
+        return advance(booking, before, now=desk.clock(), reason=error.code, retry_at=retry_at)
     with transaction.atomic():
         advance(booking, S.CANCELLED, now=desk.clock(), reason=why, city_status="deleted", auth_key="")
         tell_released(booking, had_appointment=had_appointment, why=why, now=desk.clock())
+    return booking
+
+
+def _too_late(booking: Booking, before: BookingState, error: CannotBeCancelled, *, now: datetime) -> Booking:
+    """Its time has come. A hold lapses by itself; an appointment stands, and the person is told so."""
+    with transaction.atomic():
+        if before == S.RESERVED:
+            advance(booking, S.LAPSED, now=now, reason=error.code)
+            tell_released(booking, had_appointment=False, why=error.code, now=now)
+            return booking
+        follow_at = now if before == S.PRECONFIRMED else None
+        advance(booking, before, now=now, reason=error.code, wish=Wish.BOOK, follow_at=follow_at)
+        enqueue(
+            booking.subscriber,
+            "booking_failed",
+            now=now,
+            booking=booking,
+            payload={"why": error.code},
+            dedup_key=f"cancel_refused:{booking.pk}",
+            priority=6,
+        )
     return booking

@@ -11,7 +11,13 @@ from django.db import transaction
 from appointments.errors import AlreadyBooked, AlreadyHolding, StaleBooking
 from appointments.models import Booking, Slot, Watch
 from appointments.selectors.watches import accepts_time, open_slots_for
-from appointments.services.bookings import CALL_LEASE, advance, advance_after_call, start_booking
+from appointments.services.bookings import (
+    CALL_LEASE,
+    advance,
+    advance_after_call,
+    start_booking,
+    tell_released,
+)
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
@@ -160,9 +166,10 @@ def lose_slot(booking: Booking, *, reason: str, now: datetime) -> Booking:
         Slot.objects.filter(
             search=booking.search_id, office=booking.office_id, starts_at=booking.starts_at, gone_at=None
         ).update(gone_at=now)
-        nobody_asked = booking.wish == Wish.RELEASE
-        successor = None if nobody_asked else _next_candidate(booking, now=now)
-        if not nobody_asked:
+        if booking.wish == Wish.RELEASE:
+            tell_released(booking, had_appointment=False, why="person", now=now)
+        else:
+            successor = _next_candidate(booking, now=now)
             enqueue(
                 booking.subscriber,
                 "slot_taken",
@@ -180,6 +187,8 @@ def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
     """The same person's attempt at the next slot the watch accepts, or None."""
     watch = booking.watch
     if watch is None or watch.mode == Watch.Mode.NOTIFY or not watch.is_watching(now):
+        return None
+    if not booking.subscriber.is_active:
         return None
     tried: list[tuple[int, datetime]] = []
     attempt: Booking | None = booking
@@ -240,7 +249,8 @@ def tell_uncertain(booking: Booking, *, now: datetime) -> None:
 def _try_later(booking: Booking, error: Exception, *, now: datetime) -> Booking:
     """Nothing has changed at the city: the same slot again soon, a few times."""
     code = str(getattr(error, "code", "") or getattr(error, "reason", "") or type(error).__name__)
-    retry_at = getattr(error, "retry_at", None) or now + timedelta(seconds=2 * booking.attempts)
+    pause = getattr(error, "retry_after", timedelta(seconds=2 * booking.attempts))
+    retry_at = getattr(error, "retry_at", None) or now + pause
     too_often = booking.attempts >= MOST_ATTEMPTS
     watch = booking.watch
     unwanted = watch is not None and not accepts_time(watch, booking.starts_at, now=now)
@@ -250,8 +260,11 @@ def _try_later(booking: Booking, error: Exception, *, now: datetime) -> Booking:
             _tell_failed(booking, code, now=now)
         else:
             advance_after_call(booking, S.REQUESTED, now=now, reason=code, retry_at=retry_at)
-            if retry_at <= now:
-                queue_task("reserve_appointment", booking.pk)
+            if booking.wish == Wish.RELEASE:
+                # Nothing is held, and nothing is wanted any more.
+                why = booking.reason or "person"
+                advance(booking, S.CANCELLED, now=now, reason=why)
+                tell_released(booking, had_appointment=False, why=why, now=now)
     return booking
 
 
@@ -265,6 +278,7 @@ def _give_up(booking: Booking, error: UpstreamError, *, now: datetime) -> Bookin
 
 def _tell_failed(booking: Booking, code: str, *, now: datetime) -> None:
     if booking.wish == Wish.RELEASE:
+        tell_released(booking, had_appointment=False, why="person", now=now)
         return
     enqueue(
         booking.subscriber,

@@ -36,6 +36,9 @@ Wish = Booking.Wish
 FIRST_LOOK = timedelta(seconds=10)
 # Before the link runs out the person is reminded once.
 REMIND_BEFORE = timedelta(minutes=10)
+RETRY, LONGEST_RETRY = timedelta(seconds=3), timedelta(minutes=1)
+# Data whose outcome stays unclear so often are taken for refused.
+MOST_UNCLEAR = 4
 
 
 def send_booking(booking: Booking, desk: Desk) -> Booking:
@@ -64,13 +67,13 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         # It is something else by now, perhaps pre-confirmed by an answer we never got: read.
         return _outcome_unknown(booking, error, now=desk.clock())
     except (InvalidContact, TooManyAppointments) as error:
-        return _contact_refused(booking, error, now=desk.clock())
+        return contact_refused(booking, error, now=desk.clock())
     except (AppointmentNotFound, AuthKeyMismatch) as error:
         return lapse(booking, error.code, now=desk.clock())
     except (Unavailable, RateLimited, GateClosed) as error:
         return _try_later(booking, error, now=desk.clock())
     except UpstreamError as error:
-        return _contact_refused(booking, error, now=desk.clock())
+        return contact_refused(booking, error, now=desk.clock())
     return record_preconfirmation(booking, appointment, now=desk.clock())
 
 
@@ -136,7 +139,7 @@ def _ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetim
     return booking
 
 
-def _contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
     """The city does not take the data: the slot stays held, the person may change them while it lasts."""
     with transaction.atomic():
         advance_after_call(
@@ -153,24 +156,53 @@ def _contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) -
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
             return booking
+        kind = "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused"
         field = error.field if isinstance(error, InvalidContact) else ""
-        enqueue(
-            booking.subscriber,
-            "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused",
-            now=now,
-            booking=booking,
-            payload={"field": field},
-            dedup_key=f"contact_refused:{booking.pk}:{booking.events.count()}",
-            priority=8,
-        )
+        _tell_refusal(booking, kind, field, now=now)
     return booking
+
+
+def ask_for_other_data(booking: Booking, *, now: datetime) -> None:
+    """Data that the city cannot digest are not sent for ever: the person is asked for others while it is held."""
+    Booking.objects.filter(pk=booking.pk, state=S.RESERVED).update(
+        wish=Wish.ASK, family_name="", email="", telephone=""
+    )
+    booking.refresh_from_db()
+    _tell_refusal(booking, "contact_refused", "", now=now)
+
+
+def _tell_refusal(booking: Booking, kind: str, field: str, *, now: datetime) -> None:
+    enqueue(
+        booking.subscriber,
+        kind,
+        now=now,
+        booking=booking,
+        payload={"field": field},
+        dedup_key=f"contact_refused:{booking.pk}:{booking.events.count()}",
+        priority=8,
+    )
 
 
 def _try_later(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
-    """Nothing has changed at the city: still held, sent again soon."""
-    retry_at = getattr(error, "retry_at", None) or now + getattr(error, "retry_after", timedelta(seconds=3))
-    advance_after_call(booking, S.RESERVED, now=now, reason=error.code, retry_at=retry_at)
+    """Nothing has changed at the city: still held, sent again soon, then more and more rarely."""
+    pause = pause_before_sending(booking)
+    retry_at = getattr(error, "retry_at", None) or now + getattr(error, "retry_after", pause)
+    with transaction.atomic():
+        advance_after_call(booking, S.RESERVED, now=now, reason=error.code, retry_at=retry_at)
+        if booking.wish == Wish.RELEASE:
+            Booking.objects.filter(pk=booking.pk).update(retry_at=None)
+            queue_task("cancel_appointment", booking.pk)
     return booking
+
+
+def times_sent(booking: Booking) -> int:
+    """How often its data have been on their way to the city."""
+    return booking.events.filter(state=S.PRECONFIRMING).count()
+
+
+def pause_before_sending(booking: Booking) -> timedelta:
+    """How long to wait before the data are sent once more: doubling, so that a broken city is not hammered."""
+    return min(LONGEST_RETRY, RETRY * 2 ** min(max(0, times_sent(booking) - 1), 10))
 
 
 def _outcome_unknown(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:

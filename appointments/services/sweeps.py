@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from appointments.errors import NotAllowed, StaleBooking
+from appointments.errors import StaleBooking
 from appointments.models import Booking, OutboxMessage
-from appointments.services.bookings import advance, release_booking
+from appointments.services.bookings import advance
 from appointments.services.following import settle_unnamed
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
@@ -35,6 +35,7 @@ def sweep_bookings(*, now: datetime) -> dict[str, int]:
         "silent_holds": _silent_holds(now),
         "overdue_steps": _overdue_steps(now),
         "follow_ups": _follow_ups(now),
+        "past": _past_appointments(now),
         "reminders": _reminders(now),
         "messages": _forgotten_messages(now),
     }
@@ -76,12 +77,17 @@ def _silent_holds(now: datetime) -> int:
     silent = Booking.objects.filter(state=S.RESERVED, wish=Wish.ASK, answer_until__lte=now)
     found = 0
     for booking in silent[:BATCH]:
-        found += 1
-        try:
-            release_booking(booking, now=now, reason="silence")
-        except NotAllowed:
-            continue  # it ended in this very moment, which is just as well
+        with transaction.atomic():
+            # Conditional on the silence itself: who answers in this very moment is heard.
+            if silent.filter(pk=booking.pk).update(wish=Wish.RELEASE, reason="silence"):
+                queue_task("cancel_appointment", booking.pk)
+                found += 1
     return found
+
+
+def _past_appointments(now: datetime) -> int:
+    """Appointments whose time has come are over: they stay confirmed and make room for another booking."""
+    return Booking.objects.filter(state=S.CONFIRMED, ended_at=None, starts_at__lte=now).update(ended_at=now)
 
 
 def _overdue_steps(now: datetime) -> int:
@@ -93,7 +99,7 @@ def _overdue_steps(now: datetime) -> int:
         ("send_booking", Q(state=S.RESERVED, wish=Wish.BOOK) & due),
         (
             "cancel_appointment",
-            Q(state__in=(S.RESERVED, S.PRECONFIRMED, S.CONFIRMED), wish=Wish.RELEASE) & due,
+            Q(state__in=(S.RESERVED, S.PRECONFIRMED, S.CONFIRMED), wish=Wish.RELEASE, ended_at=None) & due,
         ),
     )
     found = 0

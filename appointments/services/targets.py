@@ -24,11 +24,17 @@ def refresh_targets(search: Search, *, now: datetime) -> None:
             PollTarget.objects.filter(search=search, guarded=guarded, active=True).update(active=False)
             continue
         target, created = PollTarget.objects.get_or_create(
-            search=search, guarded=guarded, kind=Kind.SWEEP, day=None, defaults={"next_due_at": now}
+            search=search,
+            guarded=guarded,
+            kind=Kind.SWEEP,
+            day=None,
+            defaults={"next_due_at": now, "wanted_since": now},
         )
         if not created and not target.active:
             # What was known before the break is old: everything bookable counts as new.
-            PollTarget.objects.filter(pk=target.pk).update(active=True, next_due_at=now, days={})
+            PollTarget.objects.filter(pk=target.pk).update(
+                active=True, next_due_at=now, wanted_since=now, days={}, last_error=""
+            )
     # A new watch may accept days that nobody asked about before.
     PollTarget.objects.filter(search=search, kind=Kind.SWEEP, active=True, next_due_at__gt=now).update(
         next_due_at=now
@@ -58,10 +64,10 @@ def refresh_details(
                 guarded=sweep.guarded,
                 kind=Kind.DETAIL,
                 day=day,
-                defaults={"next_due_at": due},
+                defaults={"next_due_at": due, "wanted_since": now},
             )
         elif (changed and day != slots_day) or not target.active:
-            PollTarget.objects.filter(pk=target.pk).update(active=True, next_due_at=now)
+            PollTarget.objects.filter(pk=target.pk).update(active=True, next_due_at=now, wanted_since=now)
 
 
 def _wanted_days(sweep: PollTarget, days: dict[date, set[int]]) -> list[date]:
