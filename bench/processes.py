@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing of the caller's configuration leaks into what is measured.
@@ -103,7 +104,7 @@ class Installation:
         self.environment |= environment
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Installation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -1,0 +1,100 @@
+"""`python -m bench`: measures, prints a table, stops by itself."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import FrameType
+
+from bench import holding, solving, starting, telling
+from bench.report import Line, conditions, print_table, say
+from bench.stage import Stage
+
+HOLDING, TELLING, CAPTCHA, START = "reserve", "telegram", "captcha", "start"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    samples: int
+    told: int
+    crowds: tuple[int, ...]
+    rounds: int
+    rest: float
+
+
+QUICK = Size(samples=60, told=20, crowds=(100,), rounds=3, rest=3)
+NORMAL = Size(samples=100, told=60, crowds=(200,), rounds=5, rest=10)
+FULL = Size(samples=300, told=200, crowds=(200, 1000), rounds=9, rest=30)
+
+
+def main() -> int:
+    """Measure what was asked for. Returns the exit code: 1 if `--strict` and a target was missed."""
+    parser = argparse.ArgumentParser(
+        prog="script/bench", description="Measures this project on this machine."
+    )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", action="store_const", dest="size", const=QUICK, help="about a minute and a half"
+    )
+    size.add_argument("--full", action="store_const", dest="size", const=FULL, help="several minutes")
+    parser.add_argument(
+        "--only", action="append", choices=[HOLDING, TELLING, CAPTCHA, START], help="this alone"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, HOLDING, TELLING])
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        return 130
+    missed = [line for line in lines if line.met is False]
+    say(f"\n{len(missed)} of {sum(line.met is not None for line in lines)} targets missed.")
+    return 1 if missed and options.strict else 0
+
+
+def run(size: Size, names: list[str]) -> list[Line]:
+    """Measure the figures called `names` and print each as soon as it is known."""
+    say(f"Conditions: {conditions()}; everything on loopback, simulated city and Telegram.")
+    lines: list[Line] = []
+    began = time.monotonic()
+
+    def show(title: str, measure: Callable[[], list[Line]]) -> None:
+        found = measure()
+        print_table(title, found)
+        lines.extend(found)
+
+    if CAPTCHA in names:
+        show("Captcha: speed of the proof of work", lambda: solving.measure(size.rounds))
+    if START in names:
+        show("Start and memory", lambda: starting.measure(size.rest))
+    with ExitStack() as stack:
+        if HOLDING in names or TELLING in names:
+            stage = stack.enter_context(Stage())
+        if HOLDING in names:
+            show("Slot in the answer -> reserve request leaves", lambda: holding.measure(stage, size.samples))
+        if TELLING in names:
+            arrow = "Slot in the answer -> Telegram request leaves"
+            show(f"{arrow}: one person", lambda: telling.measure_one(stage, size.told))
+            for number, people in enumerate(size.crowds, start=2):
+                show(
+                    f"{arrow}: everybody",
+                    lambda people=people, number=number: telling.measure_many(stage, people, number),  # type: ignore[misc]
+                )
+    say(f"\nMeasured for {time.monotonic() - began:.0f} s.")
+    return lines
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

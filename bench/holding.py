@@ -1,0 +1,60 @@
+"""Slot in the answer -> reserve request leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from bench.processes import ROOT
+from bench.report import Line, milliseconds, percentile
+from bench.stage import Stage
+
+TYPICAL, WORST = 0.060, 0.300
+
+
+def measure(stage: Stage, samples: int) -> list[Line]:
+    """One slot at a time, one new person at a time who wants it held."""
+    service, offices = stage.service(0)
+    offices = offices[:8]
+    choice = tuple(office.pk for office in offices)
+    # One more than slots: a second person tries for each, as in earnest, and is served next.
+    for _ in range(samples + 2):
+        stage.person(service, choice, "hold")
+    bare = bare_round_trips(stage)
+    taken = []
+    for number in range(samples):
+        office = offices[number % len(offices)].upstream_id
+        starts_at = stage.next_start()
+        moment = str(int(starts_at.timestamp())).encode()
+        since = stage.open_slot(service, office, starts_at)
+        answer = stage.answer_with(starts_at, since)
+        request = stage.simulators.wait_for(
+            lambda exchange, moment=moment: "reserve" in exchange.path and moment in exchange.request,  # type: ignore[misc]
+            since,
+            20,
+        )[0]
+        taken.append(request.arrived_at - answer.answered_at)
+    typical, worst = percentile(taken, 0.5), percentile(taken, 0.99)
+    from django.conf import settings
+
+    poll = settings.Q_CLUSTER["ALT_CLUSTERS"]["booking"]["poll"] / 2
+    round_trip = percentile(bare, 0.5)
+    return [
+        Line(f"typical (p50 of {samples})", milliseconds(typical), milliseconds(TYPICAL), typical <= TYPICAL),
+        Line("worst (p99)", milliseconds(worst), milliseconds(WORST), worst <= WORST),
+        Line("least, most", f"{milliseconds(min(taken))}, {milliseconds(max(taken))}"),
+        Line(
+            "bare request on loopback (p50)",
+            f"{milliseconds(round_trip)}, {typical / round_trip:.0f} of them",
+        ),
+        Line("queue's own wait (half its rhythm)", f"{milliseconds(poll)}, {typical / poll:.1f} of them"),
+    ]
+
+
+def bare_round_trips(stage: Stage, count: int = 100) -> list[float]:
+    """Seconds of bare requests to the same server, from another process."""
+    url = f"{stage.simulators_url}/city/api/citizen/captcha-details/"
+    command = [sys.executable, "-m", "bench.bare", "round-trips", url, str(count)]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout  # noqa: S603 - our own
+    return list(json.loads(printed))
