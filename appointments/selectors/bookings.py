@@ -1,5 +1,6 @@
 """Questions about bookings: which ones stand, what a person holds now, what became of earlier ones."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -48,3 +49,18 @@ def past_bookings_of(subscriber: Subscriber, *, now: datetime, limit: int = 10) 
 def booking_of(subscriber: Subscriber, booking_id: int) -> Booking | None:
     """The booking with this number if it belongs to `subscriber`; buttons carry numbers anybody could make up."""
     return _with_everything_shown().filter(subscriber=subscriber, pk=booking_id).first()
+
+
+def given_back_starts(subscribers: Iterable[int], search_id: int) -> set[tuple[int, int, datetime]]:
+    """(person, office, start) of slots that these people held for this search and gave back or let lapse.
+
+    What somebody did not want once is not held for them again: no hold is extended by holding anew.
+    """
+    return set(
+        Booking.objects.filter(
+            subscriber__in=subscribers,
+            search=search_id,
+            state__in=(BookingState.CANCELLED, BookingState.LAPSED),
+            reserved_at__isnull=False,
+        ).values_list("subscriber_id", "office_id", "starts_at")
+    )

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from appointments.errors import AlreadyBooked, AlreadyHolding
 from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, WatchOffice
+from appointments.selectors.bookings import given_back_starts
 from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
 from appointments.services.bookings import start_booking
 from appointments.services.outbox import enqueue
@@ -130,13 +131,24 @@ def tell_known_slots(watch: Watch, *, now: datetime) -> None:
 
 def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> None:
     """Give each person one slot: first every slot to one person, then a second try each, in order of turn."""
+    if not takers:
+        return
+    unwanted = given_back_starts({watch.subscriber_id for watch, _slots in takers}, takers[0][0].search_id)
     tries: dict[int, int] = defaultdict(int)
     served: set[int] = set()
     for most in range(1, TRIES_PER_SLOT + 1):
         for watch, slots in takers:
             if watch.subscriber_id in served:
                 continue
-            choice = next((slot for slot in slots if tries[slot.pk] < most), None)
+            person = watch.subscriber_id
+            choice = next(
+                (
+                    slot
+                    for slot in slots
+                    if tries[slot.pk] < most and (person, slot.office_id, slot.starts_at) not in unwanted
+                ),
+                None,
+            )
             if choice is None:
                 continue
             try:

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from appointments.errors import AlreadyBooked, AlreadyHolding, StaleBooking
 from appointments.models import Booking, Slot, Watch
+from appointments.selectors.bookings import given_back_starts
 from appointments.selectors.watches import accepts_time, open_slots_for
 from appointments.services.bookings import (
     CALL_LEASE,
@@ -197,6 +198,8 @@ def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
         attempt = attempt.previous
     if len(tried) >= MOST_CANDIDATES:
         return None
+    given_back = given_back_starts({booking.subscriber_id}, booking.search_id)
+    tried += [(office_id, starts_at) for _person, office_id, starts_at in given_back]
     for slot in open_slots_for(watch, now=now, limit=1, without=tried):
         try:
             return start_booking(

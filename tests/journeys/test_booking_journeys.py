@@ -75,6 +75,34 @@ def test_a_hold_nobody_answers_is_given_back_and_watching_goes_on(office: Office
     assert "hold_released" in office.mailman.kinds()
 
 
+def test_a_slot_given_back_is_not_held_for_the_same_person_again(office: Office) -> None:
+    office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.look()
+    release_booking(office.booking(), now=office.now())
+    office.work()
+
+    office.advance(minutes=3)
+    office.look()
+
+    assert Slot.objects.filter(gone_at=None).count() == 1
+    assert Booking.objects.count() == 1
+
+
+def test_a_slot_given_back_by_one_is_held_for_another(office: Office) -> None:
+    office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.look()
+    release_booking(office.booking(), now=office.now())
+    office.work()
+    office.watch(mode="hold")
+
+    office.advance(minutes=3)
+    office.look()
+
+    assert sorted(booking.state for booking in Booking.objects.all()) == [S.CANCELLED, S.RESERVED]
+
+
 def test_auto_reserves_and_sends_without_asking(office: Office) -> None:
     office.watch(mode="auto")
     office.open(THURSDAY_9, office=PASING)
