@@ -161,6 +161,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "termin_project.urls"
 WSGI_APPLICATION = "termin_project.wsgi.application"
 LOGIN_URL = reverse_lazy("admin:login")
+CSRF_FAILURE_VIEW = "appointments.views.csrf_failure"
 
 TEMPLATES = [
     {
@@ -194,7 +195,8 @@ STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 # whitenoise serves straight from the apps' folders: nothing to collect on a small computer.
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 3600
+# File names carry no hash: a short age, so that an upgrade is seen soon.
+WHITENOISE_MAX_AGE = 60
 
 # --- Storage -----------------------------------------------------------------------------------------
 
@@ -284,6 +286,7 @@ LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "termin_project.formats"  # 24-hour clock in every language
 TIME_ZONE = "Europe/Berlin"  # what people read; the database holds UTC
 
 # --- Logs --------------------------------------------------------------------------------------------------

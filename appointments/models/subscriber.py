@@ -38,6 +38,7 @@ class Subscriber(models.Model):
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
+        permissions = [("view_personal_data", _("May see names, e-mail addresses and telephone numbers"))]
         indexes = [models.Index(fields=("erase_after",), name="subscriber_erase_after")]
         constraints = [
             models.CheckConstraint(
