@@ -125,7 +125,9 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
 
 def _ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetime) -> Booking:
     with transaction.atomic():
-        Booking.objects.filter(pk=booking.pk, state=S.RESERVED).update(wish=Wish.ASK)
+        asked = Booking.objects.filter(pk=booking.pk, state=S.RESERVED, wish=Wish.BOOK)
+        if not asked.update(wish=Wish.ASK):
+            return booking
         enqueue(
             booking.subscriber,
             "details_needed",
@@ -147,7 +149,6 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
             S.RESERVED,
             now=now,
             reason=error.code,
-            wish=Wish.RELEASE if booking.wish == Wish.RELEASE else Wish.ASK,
             # What was refused must not be sent again.
             family_name="",
             email="",
@@ -156,6 +157,7 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
             return booking
+        _ask_anew(booking)
         kind = "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused"
         field = error.field if isinstance(error, InvalidContact) else ""
         _tell_refusal(booking, kind, field, now=now)
@@ -164,11 +166,15 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
 
 def ask_for_other_data(booking: Booking, *, now: datetime) -> None:
     """Data that the city cannot digest are not sent for ever: the person is asked for others while it is held."""
-    Booking.objects.filter(pk=booking.pk, state=S.RESERVED).update(
-        wish=Wish.ASK, family_name="", email="", telephone=""
-    )
-    booking.refresh_from_db()
+    Booking.objects.filter(pk=booking.pk).update(family_name="", email="", telephone="")
+    _ask_anew(booking)
     _tell_refusal(booking, "contact_refused", "", now=now)
+
+
+def _ask_anew(booking: Booking) -> None:
+    """Back to asking, unless the person gave it back in this very moment."""
+    Booking.objects.filter(pk=booking.pk, wish=Wish.BOOK).update(wish=Wish.ASK)
+    booking.refresh_from_db()
 
 
 def _tell_refusal(booking: Booking, kind: str, field: str, *, now: datetime) -> None:
