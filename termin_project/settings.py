@@ -238,6 +238,7 @@ if NOTIFY_QUEUE not in ("booking", "notify"):
     raise ImproperlyConfigured("NOTIFY_QUEUE must be booking or notify.")
 _QUEUE = {
     "orm": "default",
+    "broker_class": "appointments.broker.BellBroker",  # a task starts at once; `poll` is the fallback
     "save_limit": -1,  # keep failures only: the domain writes its own history
     "bulk": 1,
     "guard_cycle": 0.5,
@@ -252,7 +253,8 @@ _BOOKING = {
     # One more where messages are sent from here: the sender keeps a worker for itself.
     "workers": BOOKING_WORKERS + (1 if NOTIFY_QUEUE == "booking" else 0),
     "queue_limit": BOOKING_WORKERS + 1,
-    "poll": 0.05,  # half of it is the typical wait between a slot seen and its reservation leaving
+    # On one computer the bell wakes the queue; with several, half of this is a reservation's typical wait.
+    "poll": 0.1 if SQLITE else 0.05,
 }
 Q_CLUSTER = {
     **_QUEUE,
@@ -261,7 +263,7 @@ Q_CLUSTER = {
     "ALT_CLUSTERS": {
         "booking": {**_BOOKING},
         "polling": {"workers": 1, "queue_limit": 1, "poll": 0.2},
-        "notify": {"workers": 1, "queue_limit": 1, "poll": 0.05},
+        "notify": {"workers": 1, "queue_limit": 1, "poll": 0.1},
     },
 }
 QUEUES = ("booking", "polling") if NOTIFY_QUEUE == "booking" else ("booking", "polling", "notify")
