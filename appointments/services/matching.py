@@ -1,7 +1,7 @@
 """Who gets what: slots that opened meet the watches that accept them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from django.db.models import F, Q
@@ -11,7 +11,7 @@ from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, Wat
 from appointments.selectors.bookings import given_back_starts
 from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
 from appointments.services.bookings import start_booking
-from appointments.services.outbox import enqueue
+from appointments.services.outbox import enqueue, enqueue_all
 from appointments.states import LIVE
 
 Mode = Watch.Mode
@@ -41,15 +41,17 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
         .order_by("-subscriber__priority", "waiting_since", "pk")
     )
     busy = _busy_people(search)
+    told: list[tuple[Watch, list[Slot]]] = []
     takers: list[tuple[Watch, list[Slot]]] = []
     for watch in watches:
         fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
         if not fitting or watch.subscriber_id in busy:
             continue
         if watch.mode == Mode.NOTIFY:
-            tell_slots(watch, fitting, now=now)
+            told.append((watch, fitting))
         else:
             takers.append((watch, fitting))
+    tell_slots(told, now=now)
     _hand_out(takers, now=now)
 
 
@@ -78,20 +80,26 @@ def matching_watches(search: Search, slots: Sequence[Slot], *, now: datetime) ->
     return {watch_id: list(of_watch.values()) for watch_id, of_watch in found.items()}
 
 
-def tell_slots(watch: Watch, slots: Sequence[Slot], *, now: datetime) -> None:
-    """One message about `slots`, the soonest first."""
-    chosen = sorted(slots, key=lambda slot: slot.starts_at)[:SLOTS_PER_MESSAGE]
+def tell_slots(told: Iterable[tuple[Watch, Sequence[Slot]]], *, now: datetime) -> None:
+    """One message for each watch about its slots, the soonest first."""
     stamp = int(now.timestamp() * 1000)
-    enqueue(
-        watch.subscriber,
-        "slots_opened",
-        now=now,
-        watch=watch,
-        payload={"slots": [slot.pk for slot in chosen], "more": max(0, len(slots) - len(chosen))},
-        dedup_key=f"slots_opened:{watch.pk}:{stamp}",
-        thread=f"slots:{watch.pk}:{stamp}",
-        priority=5,
-    )
+    messages = []
+    for watch, slots in told:
+        chosen = sorted(slots, key=lambda slot: slot.starts_at)[:SLOTS_PER_MESSAGE]
+        messages.append(
+            OutboxMessage(
+                subscriber=watch.subscriber,
+                kind="slots_opened",
+                watch=watch,
+                payload={"slots": [slot.pk for slot in chosen], "more": max(0, len(slots) - len(chosen))},
+                dedup_key=f"slots_opened:{watch.pk}:{stamp}",
+                thread=f"slots:{watch.pk}:{stamp}",
+                priority=5,
+                created_at=now,
+                available_at=now,
+            )
+        )
+    enqueue_all(messages)
 
 
 def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) -> None:
@@ -124,7 +132,7 @@ def tell_known_slots(watch: Watch, *, now: datetime) -> None:
     if not slots:
         return
     if watch.mode == Mode.NOTIFY:
-        tell_slots(watch, slots, now=now)
+        tell_slots([(watch, slots)], now=now)
     else:
         _hand_out([(watch, slots)], now=now)
 
