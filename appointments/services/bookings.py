@@ -31,6 +31,7 @@ KEEPABLE = (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN)
 OCCUPYING = Q(state__in=sorted(HOLDING)) | Q(state=S.CANCELLING, confirmed_at=None)
 # A call and its time limits fit well into this; afterwards the sweep takes the booking over.
 CALL_LEASE = timedelta(seconds=60)
+LOADED = ("subscriber", "watch__search", "search", "office", "main_service")
 
 
 def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = "", **fields: Any) -> Booking:
@@ -52,7 +53,8 @@ def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = 
         if not Booking.objects.filter(pk=booking.pk, state=booking.state).update(**fields):
             raise StaleBooking(booking.pk)
         BookingEvent.objects.create(booking=booking, state=to, reason=reason, at=now)
-    booking.refresh_from_db()
+    # With what the next step needs, in one query: the step is often a request that others race for.
+    booking.refresh_from_db(from_queryset=Booking.objects.select_related(*LOADED))
     return booking
 
 

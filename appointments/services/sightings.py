@@ -26,25 +26,26 @@ def record_answer(
 ) -> Changes:
     """Write down what `calendar` shows for the offices asked (the city's numbers), and serve the watches.
 
-    One short transaction: slots, sightings, messages and booking attempts appear together or not at all.
+    One short transaction: slots, sightings, messages and booking attempts appear together or not at all. What is to
+    be asked next is written after it, because people wait for the former and nobody for the latter.
     Times are compared only where the answer carries times; "times not asked for" changes nothing.
     """
     offices = dict(Office.objects.filter(upstream_id__in=office_ids).values_list("upstream_id", "pk"))
+    days = {
+        day.day: {offices[number] for number in day.office_ids if number in offices} for day in calendar.days
+    }
     with transaction.atomic():
-        days = {
-            day.day: {offices[number] for number in day.office_ids if number in offices}
-            for day in calendar.days
-        }
         changes = _compare(target, calendar, offices, days, now)
+        if changes.opened:
+            match_slots(target.search, changes.opened, now=now)
+        if changes.gone:
+            update_told_slots(target.search, changes.gone, now=now)
+    with transaction.atomic():
         fields: dict[str, object] = {"answered_at": now, "last_error": ""}
         if target.kind == PollTarget.Kind.SWEEP:
             refresh_details(target, days, calendar.slots_day, now=now)
             fields["days"] = {day.isoformat(): sorted(ids) for day, ids in days.items()}
         PollTarget.objects.filter(pk=target.pk).update(**fields)
-        if changes.opened:
-            match_slots(target.search, changes.opened, now=now)
-        if changes.gone:
-            update_told_slots(target.search, changes.gone, now=now)
     return changes
 
 
@@ -102,7 +103,7 @@ def _open(target: PollTarget, keys: list[tuple[int, datetime]], now: datetime) -
         slot.appearances += 1
     Slot.objects.bulk_update(returned, ["appeared_at", "seen_at", "gone_at", "appearances"])
     fresh = Slot.objects.bulk_create(
-        Slot(search_id=target.search_id, office_id=office, starts_at=starts, appeared_at=now, seen_at=now)
+        Slot(search=target.search, office_id=office, starts_at=starts, appeared_at=now, seen_at=now)
         for office, starts in keys
         if (office, starts) not in former
     )
