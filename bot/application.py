@@ -36,6 +36,8 @@ from bot import chats, conversation
 from bot.effects import Effect, Incoming
 
 log = logging.getLogger(__name__)
+# It writes a traceback for every pause Telegram asks for; we keep the pause and go on.
+logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
 
 # The sender of news uses the rest of Telegram's 30 a second.
 REPLIES_PER_SECOND = 25

@@ -1,6 +1,6 @@
 """Outbox messages as Telegram shows them: rendered when they are sent, from what the database says then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -44,10 +44,19 @@ def render_news(message: OutboxMessage, now: datetime) -> News:
     raise NothingToTell(message.kind)
 
 
-def slot_button(slot: Slot, watch_id: int) -> Button:
-    """A free time to press: "Tue, 24 Nov 15:20"."""
+def slot_label(slot: Slot, several_offices: bool) -> str:
+    """A free time on a button: "Tue 24 Nov 15:20", and where, if there is more than one place."""
     label = f"{dates.show_day(dates.local(slot.starts_at).date())} {dates.show_time(slot.starts_at)}"
-    return Button(label, cd.BookSlot(slot.pk, watch_id))
+    return (
+        shortened(f"{label} · {slot.office.name.removeprefix('Bürgerbüro ')}") if several_offices else label
+    )
+
+
+def slot_buttons(slots: Sequence[Slot], watch_id: int) -> Rows:
+    """Free times to press."""
+    several = len({slot.office_id for slot in slots}) > 1
+    buttons = [Button(slot_label(slot, several), cd.BookSlot(slot.pk, watch_id)) for slot in slots]
+    return in_rows(buttons, 1 if several else 2)
 
 
 # --- Slots and watches -------------------------------------------------------------------------------------
@@ -93,7 +102,7 @@ def _slots_opened(message: OutboxMessage, now: datetime) -> News:
     )
     if not open_slots:
         return News(Screen(html, [[Button(_("My search"), cd.WatchAct("open", watch.pk))]]))
-    rows = in_rows([slot_button(slot, watch.pk) for slot in open_slots[:OFFERED]])
+    rows = slot_buttons(open_slots[:OFFERED], watch.pk)
     maps = [Button(_("Map"), cd.ShowMap(open_slots[0].office_id))]
     rows.append([*maps, Button(_("Why these?"), cd.WatchAct("why", watch.pk))])
     rows.append([Button(_("Snooze until tomorrow"), cd.WatchAct("snooze", watch.pk))])
@@ -191,7 +200,7 @@ def other_times(booking: Booking, now: datetime) -> Rows:
         return []
     without = [(booking.office_id, booking.starts_at)]
     slots = open_slots_for(watch, now=now, limit=OFFERED, without=without)
-    return in_rows([slot_button(slot, watch.pk) for slot in slots])
+    return slot_buttons(slots, watch.pk)
 
 
 def _lapsed(kind: str) -> Callable[[OutboxMessage, datetime], News]:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from appointments.errors import AlreadyBooked, AlreadyHolding, ContactMissing, NotAllowed, SlotGone
 from appointments.models import Booking, Office, Slot, Watch
+from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
 from appointments.selectors.watches import open_slots_for
 from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
 from appointments.services.contact import missing_contact
@@ -19,7 +20,7 @@ from bot.flow import present
 from bot.handlers import profile
 from bot.keyboards import back_home, in_rows, shortened
 from bot.messages import BookingView, render
-from bot.news import OFFERED
+from bot.news import OFFERED, slot_label
 from bot.talk import Talk
 
 S = BookingState
@@ -30,11 +31,7 @@ S = BookingState
 
 def bookings(talk: Talk) -> Screen:
     """Everything live, one button each."""
-    live = list(
-        Booking.objects.filter(subscriber=talk.person, state__in=LIVE)
-        .select_related("office", "main_service", "search")
-        .order_by("starts_at")
-    )
+    live = live_bookings_of(talk.person)
     if not live:
         html = format_html("{}", _("You have no appointment here yet."))
         return Screen(
@@ -95,8 +92,8 @@ def fix(talk: Talk) -> Screen | None:
     office = found.office
     fields = ["family_name", "email"]
     fields += ["telephone"] if office.telephone_activated else []
-    fields += ["custom_text"] if office.custom_text_activated else []
-    fields += ["custom_text_2"] if office.custom_text_2_activated else []
+    fields += ["custom_text"] if office.custom_text_activated and office.custom_text_label else []
+    fields += ["custom_text_2"] if office.custom_text_2_activated and office.custom_text_2_label else []
     rows = [[Button(shortened(field_name(field, office)), cd.Ask(field))] for field in fields]
     rows.append([Button(_("Back"), cd.BookingAct("check", found.pk))])
     return Screen(format_html("<b>{}</b>", _("What do you want to change?")), rows)
@@ -121,11 +118,9 @@ def other(talk: Talk) -> Screen | None:
         "\n".join(lines),
         _("I can hold only one. If you choose another, I first give %(time)s back.") % {"time": view.time},
     )
-    buttons = []
-    for slot in slots:
-        label = f"{dates.show_day(dates.local(slot.starts_at).date())} {dates.show_time(slot.starts_at)}"
-        buttons.append(Button(label, cd.SwapSlot(found.pk, slot.pk)))
-    return Screen(html, [back, *in_rows(buttons)])
+    several = any(slot.office_id != found.office_id for slot in slots)
+    buttons = [Button(slot_label(slot, several), cd.SwapSlot(found.pk, slot.pk)) for slot in slots]
+    return Screen(html, [back, *in_rows(buttons, 1 if several else 2)])
 
 
 def release(talk: Talk) -> Screen | None:
@@ -192,25 +187,25 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
 
 
 def _show_other_booking(talk: Talk, slot: Slot) -> None:
-    live = Booking.objects.filter(subscriber=talk.person, state__in=LIVE)
-    same = live.filter(office=slot.office_id, starts_at=slot.starts_at).exists()
-    if same:
+    """Why `slot` cannot be had: the person holds another time, or has the appointment already."""
+    live = live_bookings_of(talk.person)
+    same = [b for b in live if (b.office_id, b.starts_at) == (slot.office_id, slot.starts_at)]
+    if same and same[0].wish != Booking.Wish.RELEASE:
         talk.toast(_("I am already at it."))
         return
-    found = (
-        live.filter(state__in=HOLDING).first()
-        or live.filter(main_service=slot.search.main_service_id).first()
-    )
+    held = held_booking_of(talk.person)
+    if held is not None and held.wish == Booking.Wish.RELEASE:
+        talk.toast(_("I am still giving the other time back. Please try again in a few seconds."), alert=True)
+        return
+    found = held or next((b for b in live if b.main_service_id == slot.search.main_service_id), None)
     if found is None:
         talk.toast(_("This does not work right now."), alert=True)
         return
-    if found.state in HOLDING:
+    if held is not None:
         talk.notice = _("I can hold only one time for you. This is the one:")
     else:
         talk.notice = _("You already have an appointment for this:")
-    talk.toast(str(talk.notice))
-    if talk.step == "booking" and talk.memory.get("booking") == found.pk and not talk.on_menu:
-        return  # it stands right below; ten taps need no ten answers
+    talk.toast(talk.notice)
     talk.begin("booking", booking=found.pk)
     present(talk)
 
@@ -273,11 +268,13 @@ def _keep(talk: Talk, found: Booking) -> None:
 
 
 def _optional_questions(found: Booking, missing: tuple[str, ...]) -> list[str]:
-    """The office's own questions that may stay empty: asked while we ask anyway."""
+    """The office's own questions that may stay empty: asked while we ask anyway, if there is a question at all."""
     office = found.office
     optional = {
-        "custom_text": office.custom_text_activated and not found.custom_text,
-        "custom_text_2": office.custom_text_2_activated and not found.custom_text_2,
+        "custom_text": office.custom_text_activated and office.custom_text_label and not found.custom_text,
+        "custom_text_2": office.custom_text_2_activated
+        and office.custom_text_2_label
+        and not found.custom_text_2,
     }
     return [field for field, wanted in optional.items() if wanted and field not in missing]
 
@@ -426,13 +423,7 @@ def _send_venue(talk: Talk, office: Office) -> bool:
 
 
 def _booking(talk: Talk, pk: object) -> Booking | None:
-    if not isinstance(pk, int):
-        return None
-    return (
-        Booking.objects.filter(pk=pk, subscriber=talk.person)
-        .select_related("office", "main_service", "search", "watch", "subscriber")
-        .first()
-    )
+    return booking_of(talk.person, pk) if isinstance(pk, int) else None
 
 
 _ACTS = {

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 
 from appointments.errors import InvalidValue
 from appointments.models import Booking, Office
+from appointments.selectors.bookings import booking_of
 from appointments.services.bookings import answer_question
 from appointments.services.contact import LONGEST_EMAIL, LONGEST_NAME, LONGEST_TEXT, SHORTEST_NAME
 from appointments.services.subscribers import forget_contact, save_contact
@@ -226,13 +227,7 @@ def ask_field(talk: Talk, data: cd.Ask) -> None:
 
 def _booking(talk: Talk) -> Booking | None:
     pk = talk.memory.get("booking")
-    if pk is None:
-        return None
-    return (
-        Booking.objects.filter(pk=pk, subscriber=talk.person)
-        .select_related("office", "main_service", "search", "subscriber")
-        .first()
-    )
+    return booking_of(talk.person, pk) if isinstance(pk, int) else None
 
 
 SCREENS = {"ask": question, "profile": profile, "erase_contact": erase_contact}

@@ -24,7 +24,7 @@ from bot.flow import present
 from bot.handlers.new_watch import ask_next
 from bot.keyboards import back_home, shortened
 from bot.messages import render, watch_name, watch_view
-from bot.news import OFFERED, slot_button
+from bot.news import OFFERED, slot_buttons
 from bot.talk import Talk
 
 
@@ -60,7 +60,7 @@ def watch(talk: Talk) -> Screen | None:
     )
     rows = []
     if found.mode == Watch.Mode.NOTIFY:
-        rows = [[slot_button(slot, found.pk)] for slot in slots[:3]]
+        rows = slot_buttons(slots[:3], found.pk)
     if paused:
         first = Button(_("Watch again"), cd.WatchAct("resume", found.pk))
     else:

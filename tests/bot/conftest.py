@@ -4,14 +4,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import TestCase
 from django.utils import translation
 
 from appointments.models import CatalogueState, Office, Service
 from bot import chats, conversation
 from bot.effects import Effect, Incoming
 from bot.models import Chat
-from tests.factories import OfficeFactory, ServiceFactory
 from termin_project.translations import compile_catalogues
+from tests.factories import OfficeFactory, ServiceFactory
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,7 +88,8 @@ class Person:
         where = message or max(
             pk for pk, shown in self.messages.items() if any(label in x for x in shown.labels)
         )
-        found = [b for row in self.messages[where].keyboard for b in row if label in b["text"]]
+        buttons = [button for row in self.messages[where].keyboard for button in row]
+        found = [b for b in buttons if b["text"] == label] or [b for b in buttons if label in b["text"]]
         assert found, (label, self.messages[where].labels)
         return self.press_data(found[0]["callback_data"], where)
 
@@ -115,7 +117,8 @@ class Person:
     def take(self, incoming: Incoming) -> Shown:
         """Hand one update over and do what the answer says."""
         self.last = incoming
-        self.effects = conversation.respond(incoming, now=self.now)
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            self.effects = conversation.respond(incoming, now=self.now)
         self.perform(incoming.key, self.effects)
         return self.newest
 

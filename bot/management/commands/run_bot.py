@@ -87,7 +87,8 @@ async def _poll(application: Telegram, replies: Replies, stop: asyncio.Event) ->
     beaten = 0.0
     while not stop.is_set():
         try:
-            updates = await _next_updates(application, offset, stop)
+            # The first poll does not wait, so that the first sign of life comes at once.
+            updates = await _next_updates(application, offset, stop, POLL_SECONDS if beaten else 0)
         except TelegramError as error:
             if failures == 0 or isinstance(error, Conflict):
                 log.warning("no updates from Telegram", extra={"error": type(error).__name__})
@@ -109,13 +110,15 @@ async def _poll(application: Telegram, replies: Replies, stop: asyncio.Event) ->
             offset = update.update_id + 1
 
 
-async def _next_updates(application: Telegram, offset: int | None, stop: asyncio.Event) -> tuple[Update, ...]:
+async def _next_updates(
+    application: Telegram, offset: int | None, stop: asyncio.Event, seconds: int
+) -> tuple[Update, ...]:
     """The next updates; none when told to stop while waiting."""
     polling = asyncio.ensure_future(
         application.bot.get_updates(
             offset=offset,
-            timeout=POLL_SECONDS,
-            read_timeout=POLL_SECONDS + 5,
+            timeout=seconds,
+            read_timeout=seconds + 5,
             allowed_updates=ALLOWED_UPDATES,
         )
     )
