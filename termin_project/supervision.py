@@ -7,6 +7,7 @@ group of its own (our clusters end their whole group when a queue is broken), an
 import os
 import shlex
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def configuration(commands: dict[str, str], *, folder: Path, logs: Path) -> str:
         f"logfile={logs / 'supervisord.log'}",
         "loglevel=warn",
     ]
+    if os.getuid() == 0:
+        lines.append("user=root")  # said on purpose; otherwise supervisord warns at every start
     for priority, (name, command) in enumerate(commands.items(), start=1):
         line = f"{guard}/bin/sh -c {shlex.quote(_exec(command))}".replace("%", "%%")
         lines += [
@@ -78,12 +81,31 @@ def where_to_look() -> str:
     return "\n".join(f"  {name.ljust(width)}  {settings.PUBLIC_URL}{path}" for name, path in pages)
 
 
+def taken_ports() -> list[str]:
+    """Sentences about ports that something else listens on; empty when all are free."""
+    wanted = [("PORT", settings.HOST, settings.PORT)]
+    if settings.SIMULATED_CITY or settings.SIMULATED_TELEGRAM:
+        wanted.append(("SANDBOX_PORT", "127.0.0.1", settings.SANDBOX_PORT))
+    found = []
+    for name, host, port in wanted:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                found.append(f"{host}:{port} cannot be used ({error.strerror}). Set {name} to a free port.")
+    return found
+
+
 def main() -> None:
     """Write the configuration and become supervisord."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "termin_project.settings")
     django.setup()
     logs = settings.VAR_DIR / "log"
     logs.mkdir(parents=True, exist_ok=True)
+    if taken := taken_ports():
+        sys.exit("\n".join([*taken, "Is it running already? Then stop it first, or open the pages above."]))
     commands = wanted_processes((settings.BASE_DIR / "Procfile").read_text())
     path = settings.VAR_DIR / "supervisord.conf"
     path.write_text(configuration(commands, folder=settings.BASE_DIR, logs=logs))
