@@ -8,8 +8,10 @@ only after it has been handled and its answer is written down.
 import asyncio
 import contextlib
 import logging
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,6 +37,8 @@ from telegram.request import HTTPXRequest
 from bot import chats, conversation
 from bot.effects import Effect, Incoming
 
+# Pauses as timedelta, which a later release of the library will give anyway; without it every pause warns.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
 log = logging.getLogger(__name__)
 # It writes a traceback for every pause Telegram asks for; we keep the pause and go on.
 logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
@@ -72,6 +76,12 @@ async def in_database(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
         return act(*args, **kwargs)
 
     return await sync_to_async(run, thread_sensitive=True)()
+
+
+def seconds_of(pause: RetryAfter) -> float:
+    """How long Telegram asks us to wait."""
+    asked = pause.retry_after
+    return asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
 
 
 class Replies:
@@ -157,8 +167,7 @@ class Replies:
             try:
                 return await call()
             except RetryAfter as pause:
-                seconds = pause.retry_after
-                await asyncio.sleep(0.1 + (seconds if isinstance(seconds, int) else seconds.total_seconds()))
+                await asyncio.sleep(0.1 + seconds_of(pause))
             except BadRequest:
                 raise
             except NetworkError:

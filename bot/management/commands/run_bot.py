@@ -15,7 +15,7 @@ from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, Tel
 from telegram.ext import Application
 
 from appointments.services.health import beat
-from bot.application import ALLOWED_UPDATES, Replies, build_application, commands, in_database
+from bot.application import ALLOWED_UPDATES, Replies, build_application, commands, in_database, seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -134,8 +134,7 @@ async def _next_updates(
 
 def _pause(attempt: int, error: TelegramError) -> float:
     if isinstance(error, RetryAfter):
-        asked = error.retry_after
-        return asked if isinstance(asked, int) else asked.total_seconds()
+        return seconds_of(error)
     if isinstance(error, NetworkError | Conflict):
         return PAUSES[min(attempt, len(PAUSES) - 1)]
     return PAUSES[-1]
