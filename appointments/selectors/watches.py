@@ -8,6 +8,8 @@ from appointments.models import Office, Slot, Subscriber, Watch
 
 MUNICH = ZoneInfo("Europe/Berlin")
 MOST_WATCHES = 10
+# A slot that no answer has shown for so long is not known to be free any more.
+KNOWN_FOR = timedelta(minutes=30)
 _STANDING = (Watch.State.ACTIVE, Watch.State.PAUSED)
 
 
@@ -54,7 +56,11 @@ def open_slots_for(
     for office_id, position in watch.offices.values_list("office_id", "position"):
         positions[office_id] = min(position, positions.get(office_id, position))
     found = Slot.objects.filter(
-        search_id=watch.search_id, office_id__in=positions, gone_at=None, starts_at__gt=now
+        search_id=watch.search_id,
+        office_id__in=positions,
+        gone_at=None,
+        starts_at__gt=now,
+        seen_at__gt=now - KNOWN_FOR,
     ).select_related("office")
     left_out = set(without)
     fitting = [

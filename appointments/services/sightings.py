@@ -7,7 +7,7 @@ from datetime import date, datetime
 from django.db import transaction
 
 from appointments.models import Office, PollTarget, Sighting, Slot
-from appointments.selectors.watches import MUNICH
+from appointments.selectors.watches import KNOWN_FOR, MUNICH
 from appointments.services.matching import match_slots, update_told_slots
 from appointments.services.targets import refresh_details
 from appointments.upstream.types import Calendar
@@ -66,12 +66,15 @@ def _compare(
         still_there = key in seen if day in timed_days else slot.office_id in days.get(day, ())
         if slot.starts_at <= now or not still_there:
             changes.gone.append(slot)
-    still_open = [known[key].pk for key in seen if key in known]
+    # What nobody has seen for long counts as returned: people who began to wait meanwhile do not know it.
+    forgotten = {key for key, slot in known.items() if slot.seen_at <= now - KNOWN_FOR}
+    still_open = [known[key].pk for key in seen if key in known and key not in forgotten]
     Slot.objects.filter(pk__in=still_open).update(seen_at=now)
     Slot.objects.filter(pk__in=[slot.pk for slot in changes.gone]).update(gone_at=now)
     for slot in changes.gone:
         slot.gone_at = now
-    changes.opened = _open(target, [key for key in seen if key not in known], now)
+    opened = [key for key in seen if key not in known or key in forgotten]
+    changes.opened = _open(target, opened, now)
     Sighting.objects.bulk_create(
         [Sighting(slot=slot, kind=Sighting.Kind.GONE, at=now) for slot in changes.gone]
         + [

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 
-from appointments.models import Heartbeat, Office, PollTarget, Watch, WatchOffice
+from appointments.models import CircuitBreaker, GateState, Heartbeat, Office, PollTarget, Watch, WatchOffice
 from appointments.models.watch import HORIZON
 from appointments.policy import Policy
 from appointments.selectors.watches import MUNICH
@@ -20,6 +20,7 @@ from appointments.services.catalogue import note_failed_sync, sync_catalogue
 from appointments.services.health import beat
 from appointments.services.outbox import enqueue
 from appointments.services.sightings import record_answer
+from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import CaptchaRefused, GateClosed, UpstreamError
@@ -104,10 +105,14 @@ class Watcher:
             code = getattr(error, "code", type(error).__name__)
             self._note(target, well=False, last_error=str(code)[:100])
             return PACE
+        except Exception:
+            # One request we cannot digest must not blind everybody else; staff see it, its watchers are told.
+            logger.exception("Request plan not asked", extra={"target": target.pk})
+            self._note(target, well=False, last_error="not_asked")
+            return PACE
         try:
             record_answer(target, calendar, [office.upstream_id for office in offices], now=self.clock())
         except Exception:
-            # One answer we cannot digest must not blind everybody else; staff see it, its watchers are told.
             logger.exception("Answer not recorded", extra={"target": target.pk})
             self._note(target, well=False, last_error="not_recorded")
             return PACE
@@ -175,6 +180,9 @@ class Watcher:
             note_failed_sync(error.code)
             # Asked again soon, not in an hour.
             leases.shorten_lease("catalogue", CATALOGUE_RETRY, now=self.clock())
+        else:
+            # Offices come and go, and begin to ask for a captcha or stop asking.
+            refit_targets(now=self.clock())
 
     @staticmethod
     def _try(call: Callable[[], object]) -> None:
@@ -216,20 +224,29 @@ def _offices_on(target: PollTarget, day: date) -> list[int]:
 def tell_blindness(*, now: datetime) -> tuple[int, int]:
     """Tell people whose watch cannot see, and tell them again when it sees; once each.
 
-    A watch is blind when one of its sweeps has failed since `BLIND_AFTER`. Returns (told blind, told seeing).
+    A watch is blind when one of its sweeps fails, or cannot be asked because the city wants a pause, and has not been
+    answered for `BLIND_AFTER`. Returns (told blind, told seeing).
     """
     sweeps = PollTarget.objects.filter(kind=PollTarget.Kind.SWEEP, active=True)
-    blind = {
-        sweep.search_id: sweep
-        for sweep in sweeps.exclude(last_error="")
-        if (sweep.answered_at or sweep.asked_at or now) <= now - BLIND_AFTER
-    }
-    seeing = set(sweeps.filter(last_error="", answered_at__isnull=False).values_list("search_id", flat=True))
+    trouble = _trouble(now)
+    blind: dict[int, tuple[datetime, str]] = {}
+    for sweep in sweeps:
+        since = max(filter(None, (sweep.answered_at, sweep.wanted_since)), default=now)
+        reason = sweep.last_error or trouble
+        if reason and since <= now - BLIND_AFTER:
+            blind[sweep.search_id] = since, reason
+    # Whoever was answered lately sees again, and only if that goes for each sweep of the search.
+    waiting = sweeps.exclude(last_error="", answered_at__gt=now - BLIND_AFTER)
+    seeing = set(sweeps.values_list("search_id", flat=True)) - set(
+        waiting.values_list("search_id", flat=True)
+    )
     told = [0, 0]
     watches = Watch.objects.filter(state=Watch.State.ACTIVE).select_related("subscriber")
     for watch in watches.filter(search__in=blind, blind_since=None):
-        sweep = blind[watch.search_id]
-        since = sweep.answered_at or sweep.asked_at or now
+        since, reason = blind[watch.search_id]
+        since = max(since, watch.waiting_since)
+        if since > now - BLIND_AFTER:
+            continue
         with transaction.atomic():
             if Watch.objects.filter(pk=watch.pk, blind_since=None).update(blind_since=since):
                 enqueue(
@@ -237,7 +254,7 @@ def tell_blindness(*, now: datetime) -> tuple[int, int]:
                     "watch_blind",
                     now=now,
                     watch=watch,
-                    payload={"reason": sweep.last_error, "since": since.isoformat()},
+                    payload={"reason": reason, "since": since.isoformat()},
                     dedup_key=f"watch_blind:{watch.pk}:{since.isoformat()}",
                 )
                 told[0] += 1
@@ -254,3 +271,14 @@ def tell_blindness(*, now: datetime) -> tuple[int, int]:
                 )
                 told[1] += 1
     return told[0], told[1]
+
+
+def _trouble(now: datetime) -> str:
+    """Why nothing can be asked at present, as a code; "" while calls pass."""
+    breaker = (
+        CircuitBreaker.objects.filter(name="watching").exclude(state=CircuitBreaker.State.CLOSED).first()
+    )
+    if breaker is not None:
+        return breaker.reason or "breakerOpen"
+    gate = GateState.objects.filter(paused_until__gt=now).first()
+    return (gate.pause_reason or "slow_down") if gate is not None else ""
