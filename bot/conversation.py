@@ -32,6 +32,21 @@ for _module in (start, new_watch, days_and_hours, summary, watches, bookings, pr
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
 TEXTS: dict[str, Callable[[Talk], None]] = {**new_watch.TEXTS, **days_and_hours.TEXTS, **profile.TEXTS}
+# Here a decision is asked for, which only a button can give. Elsewhere words are a search.
+DECISIONS = (
+    "mode",
+    "summary",
+    "change",
+    "weekdays",
+    "check",
+    "fix",
+    "other",
+    "release",
+    "watch_delete",
+    "erase_contact",
+    "delete",
+)
+TEXTS |= dict.fromkeys(DECISIONS, errors.only_buttons)
 TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Go: misc.go,
     cd.Agree: start.agree,

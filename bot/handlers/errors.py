@@ -39,6 +39,12 @@ def not_text(talk: Talk) -> None:
     present(talk)
 
 
+def only_buttons(talk: Talk) -> None:
+    """Words where a decision is asked for: nothing is guessed, the question stays."""
+    talk.notice = _("Please press one of the buttons.")
+    present(talk)
+
+
 def unknown_command(talk: Talk) -> None:
     """A command that does not exist."""
     talk.notice = _("I do not know this command.")

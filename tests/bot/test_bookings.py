@@ -86,6 +86,19 @@ def test_nothing_is_sent_before_the_person_says_so(ada: Person, held: Booking, t
     assert not [name for name, _args in tasks if name == "send_booking"]
 
 
+def test_words_instead_of_a_decision_leave_the_question_where_it_is(ada: Person, held: Booking) -> None:
+    ada.press("Keep")
+    ada.say("Ada Lovelace")
+    ada.say("ada@example.org")
+
+    shown = ada.say("yes please")
+
+    assert "press one of the buttons" in shown.html
+    assert "Please check" in shown.html
+    held.refresh_from_db()
+    assert held.wish == Booking.Wish.ASK
+
+
 def test_the_data_can_be_changed_before_they_are_sent(ada: Person, held: Booking) -> None:
     ada.press("Keep")
     ada.say("Ada Lovelace")
