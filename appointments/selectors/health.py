@@ -20,6 +20,8 @@ FRESH = timedelta(seconds=60)
 CITY = "city"
 # Stamped next to "city" when an answer was bad or did not come.
 CITY_TROUBLE = "city:trouble"
+# Stamped while the gate rests: a bare connection opened, which the city does not count as a request.
+CITY_REACHED = "city:reached"
 _STUCK = (CaptchaToken.State.NEEDS_HUMAN, CaptchaToken.State.COOLDOWN)
 # Nothing can be done for people while one of these is missing; the others only narrow what we can do.
 NEEDED = frozenset(
@@ -111,7 +113,8 @@ def missing(parts: list[Component]) -> list[str]:
 
 def city_sight(now: datetime) -> CitySight:
     """Whether the watch sees the city's calendar at `now` (aware). `since` is UTC. At most six short queries."""
-    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=(CITY, CITY_TROUBLE))}
+    names = (CITY, CITY_TROUBLE, CITY_REACHED)
+    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=names)}
     breakers = {
         breaker.name: breaker for breaker in CircuitBreaker.objects.filter(name__in=("watching", "captcha"))
     }
@@ -135,7 +138,7 @@ def sight_from(
     watching = breakers.get("watching")
     if watching and watching.state != CircuitBreaker.State.CLOSED:
         return CitySight(sees=False, since=watching.opened_at or now, reason=_reason(watching.reason))
-    if not _city(beats, now).ok:
+    if not _answers_come(beats, now):
         since = good.at if good else trouble.at if trouble else now
         return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
     captcha = _captcha(breakers, token, now)
@@ -153,14 +156,26 @@ def _by_age(name: str, beats: Mapping[str, Heartbeat], now: datetime) -> Compone
     return Component(name, ok=ok, detail=(beat.detail or "alive") if ok else "silent", age=age)
 
 
+def _answers_come(beats: Mapping[str, Heartbeat], now: datetime) -> bool:
+    """Whether the last answer was good and no older than a minute and one quiet gap of ours."""
+    good, trouble = beats.get(CITY), beats.get(CITY_TROUBLE)
+    if good is None:
+        return False
+    troubled = trouble is not None and trouble.at > good.at
+    return now - good.at <= (FRESH if troubled else FRESH + QUIET_GAP)
+
+
 def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:
-    """The city rests between two rounds of calls, so after a good answer one quiet gap more is no bad sign."""
+    """A good answer in the last minute, or, while we rest after one, a connection in the last minute."""
     good, trouble = beats.get(CITY), beats.get(CITY_TROUBLE)
     if good is None:
         return Component(CITY, ok=False, detail=trouble.detail if trouble else "no sign of life yet")
     troubled = trouble is not None and trouble.at > good.at
-    age = max(now - good.at, timedelta(0))
-    ok = age <= (FRESH if troubled else FRESH + QUIET_GAP)
+    last = good.at
+    if not troubled and (reached := beats.get(CITY_REACHED)) is not None:
+        last = max(last, reached.at)
+    age = max(now - last, timedelta(0))
+    ok = age <= FRESH
     detail = trouble.detail if troubled and trouble else good.detail
     return Component(CITY, ok=ok, detail=detail or ("alive" if ok else "silent"), age=age)
 

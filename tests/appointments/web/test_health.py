@@ -67,11 +67,27 @@ def test_a_queue_for_messages_is_asked_for_only_where_it_exists(now: datetime, s
     assert health.missing(components(now)) == ["queue:notify"]
 
 
-def test_the_city_may_rest_one_quiet_gap_after_a_good_answer(now: datetime) -> None:
+def test_a_city_that_can_be_reached_may_rest_after_a_good_answer(now: datetime) -> None:
     beat("city", now=now, detail="ok")
+    beat("city:reached", now=now + QUIET_GAP)
 
     assert part("city", now + seconds(60) + QUIET_GAP).ok
     assert not part("city", now + seconds(61) + QUIET_GAP).ok
+
+
+def test_a_city_that_nothing_is_heard_of_for_a_minute_is_missing(now: datetime) -> None:
+    beat("city", now=now, detail="ok")
+
+    assert part("city", now + seconds(60)).ok
+    assert not part("city", now + seconds(61)).ok
+
+
+def test_reaching_a_city_whose_last_answer_was_bad_is_no_sign_of_life(now: datetime) -> None:
+    beat("city", now=now, detail="ok")
+    beat("city:trouble", now=now + seconds(5), detail="timeout")
+    beat("city:reached", now=now + seconds(50))
+
+    assert not part("city", now + seconds(61)).ok
 
 
 def test_the_city_gets_no_rest_after_a_bad_answer(now: datetime) -> None:
@@ -87,7 +103,8 @@ def test_trouble_that_is_over_counts_no_more(now: datetime) -> None:
     beat("city:trouble", now=now - seconds(10), detail="timeout")
     beat("city", now=now, detail="ok")
 
-    assert part("city", now + seconds(61)).ok
+    assert part("city", now + seconds(60)).ok
+    assert part("city", now + seconds(60)).detail == "ok"
 
 
 def test_an_unreachable_database_is_a_finding(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
