@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from appointments.models import Booking, OutboxMessage, Slot
@@ -176,6 +177,15 @@ def _while(*states: BookingState) -> Callable[[OutboxMessage, datetime], News]:
     return about
 
 
+def _not_confirmed_yet(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.PRECONFIRMED:
+        raise NothingToTell(booking.state)
+    screen = screens.booking_screen(booking, now)
+    note = _("The city does not show it as confirmed yet. I look again in a few seconds.")
+    return News(Screen(f"{screen.html}\n\n{format_html('<i>{}</i>', note)}", screen.rows))
+
+
 def _hold_ending(message: OutboxMessage, now: datetime) -> News:
     booking = _booking(message)
     if booking.state != S.RESERVED or booking.wish != Booking.Wish.ASK:
@@ -326,6 +336,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "contact_refused": _refused("contact_refused"),
     "mail_limit": _refused("mail_limit"),
     "check_mail": _while(S.PRECONFIRMED),
+    "not_confirmed_yet": _not_confirmed_yet,
     "activation_ending": _activation_ending,
     "appointment_confirmed": _confirmed,
     "appointment_cancelled": _over("appointment_cancelled"),

@@ -62,10 +62,29 @@ def follow_booking(booking: Booking, desk: Desk, *, urgent: bool = False) -> Boo
         return booking
     desk.tokens.offer(appointment.captcha_token)
     try:
-        return take_word(booking, appointment, now=desk.clock())
+        booking = take_word(booking, appointment, now=desk.clock())
     except StaleBooking:
         booking.refresh_from_db()
-        return booking
+    if urgent and booking.state == S.PRECONFIRMED and booking.wish == Wish.BOOK:
+        _tell_not_yet(booking, now=desk.clock())
+    return booking
+
+
+def _tell_not_yet(booking: Booking, *, now: datetime) -> None:
+    """The person says the link was opened; the city does not say so yet."""
+    with transaction.atomic():
+        # The mail may take a moment to arrive at the city as opened: look again very soon.
+        Booking.objects.filter(pk=booking.pk, state=S.PRECONFIRMED).update(follow_at=now + FIRST_LOOK)
+        enqueue(
+            booking.subscriber,
+            "not_confirmed_yet",
+            now=now,
+            booking=booking,
+            dedup_key=f"not_confirmed_yet:{booking.pk}:{int(now.timestamp())}",
+            thread=f"mail:{booking.pk}",
+            edits=True,
+            priority=8,
+        )
 
 
 def take_word(booking: Booking, appointment: types.Appointment, *, now: datetime) -> Booking:

@@ -376,9 +376,9 @@ def _opened(talk: Talk, found: Booking) -> None:
     if found.state != S.PRECONFIRMED:
         raise NotAllowed(found.state)
     look_again(found, now=talk.now)
-    note = _("The city does not show it as confirmed yet. I look again in a few seconds.")
+    # What the city says comes as news: an edit of the same message, or the confirmation.
     talk.toast(_("I am asking the city."))
-    _bring_up_to_date(talk, found, note)
+    _bring_up_to_date(talk, found, _("I am asking the city."))
 
 
 def _nomail(talk: Talk, found: Booking) -> None:

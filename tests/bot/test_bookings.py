@@ -290,7 +290,7 @@ def test_i_opened_it_never_says_confirmed_before_the_city_does(ada: Person, town
 
     ada.press("I opened it")
 
-    assert "does not show it as confirmed yet" in ada.messages[message].html
+    assert "I am asking the city" in ada.messages[message].html
     assert "Confirmed by the city" not in ada.messages[message].html
     assert "follow_booking" in [name for name, _args in tasks]
 

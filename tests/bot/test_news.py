@@ -32,6 +32,7 @@ STATE = {
     "contact_refused": "reserved",
     "mail_limit": "reserved",
     "check_mail": "preconfirmed",
+    "not_confirmed_yet": "preconfirmed",
     "activation_ending": "preconfirmed",
     "activation_lapsed": "lapsed",
     "appointment_confirmed": "confirmed",

@@ -55,6 +55,20 @@ def test_a_notified_person_holds_keeps_confirms_and_cancels(office: Office) -> N
     ]
 
 
+def test_who_says_opened_too_early_hears_what_the_city_shows(office: Office) -> None:
+    office.watch(mode="auto", office_ids=(office.office_pk(PASING),))
+    office.open(THURSDAY_9, office=PASING)
+    office.look(10)
+
+    look_again(office.booking(), now=office.now())
+    office.work()
+
+    assert office.booking().state == S.PRECONFIRMED
+    message, edited = office.mailman.sent[-1]
+    assert (message.kind, edited) == ("not_confirmed_yet", office.mailman.sent[-2][0].receipt or edited)
+    assert edited != ""
+
+
 def test_a_hold_nobody_answers_is_given_back_and_watching_goes_on(office: Office) -> None:
     watch = office.watch(mode="hold")
     office.open(THURSDAY_9)
