@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from telegram import BotCommand, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, Update
@@ -133,6 +133,9 @@ class Replies:
             # Kept with the chat; tried again with the next sign of life.
             self.left_over = True
             log.warning("an answer is not sent yet", extra={"error": type(error).__name__})
+        except DatabaseError as error:
+            self.left_over = True
+            log.error("what was sent is not written down", extra={"error": type(error).__name__})
         finally:
             del self._workers[chat_id]
             # What still waits is older than the answer kept with the chat, or is that answer.
@@ -263,7 +266,12 @@ async def handle(update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
     except Exception:
         # The last line of defence: the person gets a sentence, staff the traceback, the update is not tried for ever.
         log.exception("an update could not be handled", extra={"update": incoming.update_id})
-        effects = await in_database(conversation.apologise, incoming, now=now)
+        try:
+            effects = await in_database(conversation.apologise, incoming, now=now)
+        except DatabaseError:
+            # Nothing can be written down, so the update must not count as handled: Telegram keeps it for us.
+            context.bot_data["unhandled"] = True
+            return
     context.bot_data["to"].put(incoming.chat_id, incoming.key, effects)
 
 

@@ -47,7 +47,8 @@ class TelegramChannel:
 
     def __init__(self) -> None:
         self._session = requests.Session()
-        self._session.trust_env = False
+        # A proxy in the environment is for the real Telegram; the simulated one is on this computer.
+        self._session.trust_env = not settings.SIMULATED_TELEGRAM
 
     def deliver(self, message: OutboxMessage, edit_receipt: str) -> str:
         """Send `message`, or edit the message that `edit_receipt` names. Returns the id of what now shows it.

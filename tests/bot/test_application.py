@@ -9,6 +9,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from appointments.models import Heartbeat, Subscriber
@@ -232,6 +233,32 @@ def test_a_broken_step_says_sorry_and_the_next_one_works(running: Running, monke
     running.during(talk)
 
     assert "an update could not be handled" in caplog.text
+
+
+def test_an_update_waits_at_telegram_while_the_database_is_away(
+    running: Running, world, monkeypatch, caplog
+) -> None:
+    away = iter(range(4))
+
+    def fails_at_first(act: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(incoming: Incoming, **more: Any) -> Any:
+            if next(away, None) is not None:
+                raise OperationalError("the database is away")
+            return act(incoming, **more)
+
+        return maybe
+
+    monkeypatch.setattr(run_bot, "DATABASE_PAUSE", 0.05)
+    monkeypatch.setattr(conversation, "respond", fails_at_first(conversation.respond))
+    monkeypatch.setattr(conversation, "apologise", fails_at_first(conversation.apologise))
+
+    def talk() -> None:
+        running.say("/start")
+        running.wait_for("Hello Ada")
+
+    running.during(talk)
+
+    assert len(running.from_bot()) == 1
 
 
 def test_somebody_who_blocks_the_bot_meanwhile_is_noted(running: Running, world, monkeypatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
@@ -24,6 +25,7 @@ POLL_SECONDS = 10
 BEAT_EVERY = timedelta(seconds=10)
 PAUSES = (1, 2, 5, 10, 15)
 FINISH_SECONDS = 5.0
+DATABASE_PAUSE = 2.0
 Telegram = Application[Any, Any, Any, Any, Any, Any]
 
 
@@ -95,17 +97,24 @@ async def _poll(application: Telegram, replies: Replies, stop: asyncio.Event) ->
             await _wait(stop, _pause(failures, error))
             failures += 1
             continue
-        if failures:
-            failures = 0
-            log.info("Telegram is back")
-            await replies.put_unanswered()
-        if time.monotonic() - beaten >= BEAT_EVERY.total_seconds() - 1:
-            await in_database(beat, "bot", now=timezone.now())
-            beaten = time.monotonic()
-            if replies.left_over:
+        try:
+            if failures:
+                failures = 0
+                log.info("Telegram is back")
                 await replies.put_unanswered()
+            if time.monotonic() - beaten >= BEAT_EVERY.total_seconds() - 1:
+                await in_database(beat, "bot", now=timezone.now())
+                beaten = time.monotonic()
+                if replies.left_over:
+                    await replies.put_unanswered()
+        except DatabaseError as error:
+            log.error("the database does not answer", extra={"error": type(error).__name__})
         for update in updates:
             await application.process_update(update)
+            if application.bot_data.pop("unhandled", False):
+                # Asked for again with the same offset, once the database is there.
+                await _wait(stop, DATABASE_PAUSE)
+                break
             # Confirmed with the next poll: by then it is handled and its answer is written down.
             offset = update.update_id + 1
 
