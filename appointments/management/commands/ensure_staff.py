@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # migrate has run them a moment ago
     help = "Makes the account `staff` if there is none, and prints its password once."
 
     def handle(self, *args: Any, **options: Any) -> None:

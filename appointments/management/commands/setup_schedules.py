@@ -9,6 +9,7 @@ from appointments.schedules import write_schedules
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # migrate has run them a moment ago
     help = "Writes the periodic tasks to the database; safe to run again."
 
     def handle(self, *args: Any, **options: Any) -> None:
