@@ -29,7 +29,7 @@ class Size:
     rest: float
 
 
-QUICK = Size(samples=60, told=20, crowds=(100,), rounds=3, rest=3)
+QUICK = Size(samples=60, told=20, crowds=(100,), rounds=3, rest=5)
 NORMAL = Size(samples=100, told=60, crowds=(200,), rounds=5, rest=10)
 FULL = Size(samples=300, told=200, crowds=(200, 1000), rounds=9, rest=30)
 

@@ -69,12 +69,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], seconds: float, what: str, *, every: float = 0.02) -> float:
-    """Wait until `condition()` is true; returns the seconds it took. Raises `TimeoutError` naming `what`."""
+def wait_until(
+    condition: Callable[[], object], seconds: float, what: str | Callable[[], str], *, every: float = 0.02
+) -> float:
+    """Wait until `condition()` is true; returns the seconds it took.
+
+    Raises `TimeoutError` naming `what`, and what it returns by then if it is a function.
+    """
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
+            raise TimeoutError(f"{what if isinstance(what, str) else what()}: not within {seconds:g} s")
         time.sleep(every)
     return time.monotonic() - began
 

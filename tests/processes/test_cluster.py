@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 
 import pytest
 
@@ -26,7 +27,7 @@ def complete(queues: Queues) -> dict[str, Members]:
         found.update({queue: members for queue in QUEUES if (members := queues.members(queue))})
         return len(found) == len(QUEUES)
 
-    wait_until(all_here, 20, f"complete clusters\n{queues.logs()}", every=0.1)
+    wait_until(all_here, 20, lambda: f"{queues.logs()}\ncomplete clusters", every=0.1)
     return found
 
 
@@ -35,9 +36,9 @@ def finish_canaries(queues: Queues, mark: str, seconds: float) -> None:
         queues.put_canary(queue, f"{mark}-{queue}")
     for queue in QUEUES:
         wait_until(
-            lambda queue=queue: queues.is_alive(f"{mark}-{queue}"),
+            partial(queues.is_alive, f"{mark}-{queue}"),
             seconds,
-            f"canary of {queue}\n{queues.logs()}",
+            lambda: f"{queues.logs()}\ncanaries after {mark}",
         )
 
 
@@ -77,7 +78,7 @@ def test_sigterm_in_the_middle_of_watching_stops_every_process_within_ten_second
         complete(queues)
         # Watching begins by itself and is in the middle of a slice of ten seconds.
         chain = "SELECT 1 FROM appointments_lease WHERE name = 'watching' AND epoch > 1"
-        wait_until(lambda: queues.execute(chain), 15, f"a slice of watching\n{queues.logs()}")
+        wait_until(lambda: queues.execute(chain), 15, lambda: f"{queues.logs()}\na slice of watching")
 
         assert queues.stop(supervisor) < 10
 
