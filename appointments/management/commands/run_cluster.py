@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
+    # They would load the pages, which no queue needs, and delay the start; migrating and testing run them.
+    requires_system_checks = []
     help = "Runs the processes of one queue (booking, polling or notify) and restarts what hangs."
 
     def add_arguments(self, parser: CommandParser) -> None:
