@@ -22,6 +22,7 @@ from appointments.services.sending import (
     pause_before_sending,
     times_sent,
 )
+from appointments.services.visits import next_reminder
 from appointments.services.watch_states import end_watch
 from appointments.states import BookingState
 from appointments.upstream import types
@@ -113,7 +114,7 @@ def _confirmed(booking: Booking, appointment: types.Appointment, *, now: datetim
             confirmed_at=booking.confirmed_at or now,
             display_number=(appointment.display_number or booking.display_number)[:50],
             follow_at=None,
-            remind_at=None,
+            remind_at=next_reminder(booking.starts_at, now=now),
         )
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)

@@ -17,6 +17,7 @@ from appointments.services.following import settle_unnamed
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
 from appointments.services.reserving import DEFAULT_HOLD, LAPSE_MARGIN, tell_uncertain
+from appointments.services.visits import remind_of_visits
 from appointments.states import BookingState
 
 S = BookingState
@@ -37,6 +38,7 @@ def sweep_bookings(*, now: datetime) -> dict[str, int]:
         "follow_ups": _follow_ups(now),
         "past": _past_appointments(now),
         "reminders": _reminders(now),
+        "visits": remind_of_visits(now=now),
         "messages": _forgotten_messages(now),
     }
 

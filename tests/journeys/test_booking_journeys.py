@@ -198,3 +198,42 @@ def test_each_start_time_of_a_day_that_fills_up_later_is_found(office: Office) -
     office.look()
 
     assert office.mailman.kinds().count("slots_opened") == 2
+
+
+def confirmed_booking(office: Office) -> Booking:
+    office.watch(mode="auto", office_ids=(office.office_pk(PASING),))
+    office.open(THURSDAY_9, office=PASING)
+    office.look(10)
+    office.open_mailed_link()
+    look_again(office.booking(), now=office.now())
+    office.work()
+    return office.booking()
+
+
+def test_people_are_reminded_the_evening_before_and_two_hours_before(office: Office) -> None:
+    booking = confirmed_booking(office)
+    told = len(office.mailman.sent)
+
+    for moment in (
+        datetime(2026, 11, 25, 16, 59, tzinfo=UTC),
+        datetime(2026, 11, 25, 17, 0, tzinfo=UTC),
+        datetime(2026, 11, 25, 17, 1, tzinfo=UTC),
+        datetime(2026, 11, 26, 6, 0, tzinfo=UTC),
+        datetime(2026, 11, 26, 6, 5, tzinfo=UTC),
+    ):
+        office.munich.clock.freeze(moment)
+        office.sweep()
+
+    assert booking.starts_at == THURSDAY_9
+    assert office.mailman.kinds()[told:] == ["reminder_day", "reminder_hours"]
+
+
+def test_nobody_is_reminded_of_a_cancelled_appointment(office: Office) -> None:
+    booking = confirmed_booking(office)
+    release_booking(booking, now=office.now())
+    office.work()
+
+    office.munich.clock.freeze(datetime(2026, 11, 25, 17, 0, tzinfo=UTC))
+    office.sweep()
+
+    assert "reminder_day" not in office.mailman.kinds()
