@@ -29,11 +29,11 @@ def blocked_until(name: str, *, now: datetime) -> datetime | None:
     return None if probing else now + timedelta(seconds=1)
 
 
-def record_success(name: str) -> None:
-    """A call went well: close, and forget the failures."""
-    CircuitBreaker.objects.filter(name=name).exclude(state=State.CLOSED, failures=0).update(
-        state=State.CLOSED, failures=0, opened_at=None, open_until=None, reason=""
-    )
+def record_success(name: str, *, now: datetime) -> None:
+    """A call went well: close, and forget the failures. What staff opened by hand stays open."""
+    CircuitBreaker.objects.filter(name=name).exclude(state=State.CLOSED, failures=0).exclude(
+        open_until__gt=now + LONGEST_PAUSE
+    ).update(state=State.CLOSED, failures=0, opened_at=None, open_until=None, reason="")
 
 
 def record_failure(name: str, reason: str, *, now: datetime, maintenance: bool = False) -> None:

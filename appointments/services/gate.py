@@ -168,7 +168,7 @@ class DatabaseGate:
             if call.went_well:
                 beat("city", now=now, detail=code)
                 if breaker:
-                    breakers.record_success(breaker)
+                    breakers.record_success(breaker, now=now)
             else:
                 beat("city:trouble", now=now, detail=code)
                 if breaker and call.status != HTTP_TOO_MANY_REQUESTS:
@@ -178,7 +178,10 @@ class DatabaseGate:
     def _learn(state: GateState, call: RecordedCall, now: datetime) -> dict[str, object]:
         """What this call taught about the city's count."""
         # The city's window restarted when it took the request, which may be as late as the answer.
-        changes: dict[str, object] = {"last_call_at": max(now, state.last_call_at or now)}
+        later = Q(last_call_at=None) | Q(last_call_at__lt=now)
+        changes: dict[str, object] = {
+            "last_call_at": Case(When(later, then=Value(now)), default=F("last_call_at"))
+        }
         if call.status == HTTP_TOO_MANY_REQUESTS:
             changes |= {
                 "paused_until": now + limits.QUIET_GAP,

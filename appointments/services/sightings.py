@@ -27,7 +27,8 @@ def record_answer(
     """Write down what `calendar` shows for the offices asked (the city's numbers), and serve the watches.
 
     One short transaction: slots, sightings, messages and booking attempts appear together or not at all. What is to
-    be asked next is written after it, because people wait for the former and nobody for the latter.
+    be asked next is written after it, because people wait for the former and nobody for the latter; lost, it is
+    found anew by the next look.
     Times are compared only where the answer carries times; "times not asked for" changes nothing.
     """
     offices = dict(Office.objects.filter(upstream_id__in=office_ids).values_list("upstream_id", "pk"))
@@ -40,19 +41,23 @@ def record_answer(
             match_slots(target.search, changes.opened, now=now)
         if changes.gone:
             update_told_slots(target.search, changes.gone, now=now)
-    with transaction.atomic():
-        fields: dict[str, object] = {"answered_at": now, "last_error": ""}
-        if target.kind == PollTarget.Kind.SWEEP:
-            refresh_details(target, days, calendar.slots_day, now=now)
-            fields["days"] = {day.isoformat(): sorted(ids) for day, ids in days.items()}
-        PollTarget.objects.filter(pk=target.pk).update(**fields)
+    # Statement by statement: the workers that were just woken would otherwise wait for this to be committed.
+    fields: dict[str, object] = {"answered_at": now, "last_error": ""}
+    if target.kind == PollTarget.Kind.SWEEP:
+        refresh_details(target, days, calendar.slots_day, now=now)
+        fields["days"] = {day.isoformat(): sorted(ids) for day, ids in days.items()}
+    PollTarget.objects.filter(pk=target.pk).update(**fields)
     return changes
 
 
 def _compare(
     target: PollTarget, calendar: Calendar, offices: dict[int, int], days: dict[date, set[int]], now: datetime
 ) -> Changes:
-    seen = {(offices[slot.office_id], slot.starts_at) for slot in calendar.slots if slot.office_id in offices}
+    seen = {
+        (offices[slot.office_id], slot.starts_at)
+        for slot in calendar.slots
+        if slot.office_id in offices and slot.starts_at > now
+    }
     timed_days = {day.day for day in calendar.days if day.slots is not None}
     known = {
         (slot.office_id, slot.starts_at): slot

@@ -60,7 +60,7 @@ def test_whatever_the_answer_it_is_given_back_in_the_end(office: Domain, state: 
     office.munich.faults.add(kind, 1, CANCEL)
 
     release_booking(booking, now=office.now(), reason="superseded")
-    settle(office, booking, minutes=2, step=15)
+    settle(office, booking, minutes=2.5, step=50)
 
     assert (booking.state, booking.reason) == (S.CANCELLED, "superseded")
     assert [status for status in at_the_city(office) if status != "deleted"] == []
@@ -266,7 +266,6 @@ def test_what_a_person_gave_back_is_not_held_for_them_again(office: Domain) -> N
     office.watch(mode="hold")
     office.open(THURSDAY_9)
     office.look()
-    booking = office.booking()
     for _look in range(20):
         office.advance(seconds=60)
         office.look(2)

@@ -66,7 +66,7 @@ def test_whatever_the_answer_the_city_ends_up_with_the_data_once(
     office.work()
     booking.refresh_from_db()
     after_first = booking.state
-    settle(office, booking, minutes=2, step=20)
+    settle(office, booking, minutes=2.5, step=50)
 
     assert after_first == first
     assert booking.state == S.PRECONFIRMED
@@ -331,7 +331,7 @@ def test_giving_back_while_data_are_on_their_way_leaves_nothing_at_the_city(
         return preconfirm(*args)
 
     office.desk.api.preconfirm = preconfirm_while_released  # type: ignore[method-assign]
-    settle(office, booking, minutes=3, step=15)
+    settle(office, booking, minutes=3, step=60)
 
     assert (booking.state, booking.reason) == (S.CANCELLED, "superseded")
     assert [status for status in at_the_city(office) if status != "deleted"] == []
