@@ -4,6 +4,7 @@ One sender at a time holds the lease; it keeps Telegram's two limits (28 a secon
 without ever being refused. Measured: a plain session and this pacing send 28/s with 4 % of a core.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,8 @@ from appointments.models import Booking, OutboxMessage, Subscriber, Watch
 from appointments.services import leases
 from appointments.services.queueing import queue_delivery
 from appointments.services.subscribers import pause_subscriber
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 # A sender works so long at most, then makes room; its successor goes on where it stopped.
@@ -149,7 +152,8 @@ def _drain(
     while clock() < end and not ending():
         for message in claim_due(clock()):
             now = clock()
-            ready = last_to.get(message.subscriber_id, now - PER_CHAT) + PER_CHAT
+            before = last_to.get(message.subscriber_id) or _last_sent_to(message.subscriber_id, now)
+            ready = before + PER_CHAT if before else now
             if ready > now:
                 # Somebody else's message may go first; this one falls due again when its chat is ready.
                 _set(message, available_at=ready)
@@ -159,7 +163,7 @@ def _drain(
             # A message that was late by less than one interval does not make all the following ones late.
             next_free = max(next_free, clock() - PER_MESSAGE) + PER_MESSAGE
             last_to[message.subscriber_id] = clock()
-            sent += _deliver(channel_of(message.channel), message, clock)
+            sent += _deliver(channel_of, message, clock)
         soon = _soonest()
         if soon is None or soon > clock() + PER_CHAT:
             break
@@ -168,15 +172,22 @@ def _drain(
     return sent
 
 
-def _deliver(channel: Channel, message: OutboxMessage, clock: Callable[[], datetime]) -> int:
+def _deliver(
+    channel_of: Callable[[str], Channel], message: OutboxMessage, clock: Callable[[], datetime]
+) -> int:
     subscriber = message.subscriber
     if subscriber.pause_reason in ("blocked", "erasing"):
         _set(message, failed_at=clock(), last_error=subscriber.pause_reason)
         return 0
     try:
-        receipt = channel.deliver(message, _receipt_to_edit(message))
+        receipt = channel_of(message.channel).deliver(message, _receipt_to_edit(message))
     except DeliveryError as error:
         _note_failure(message, error, now=clock())
+        return 0
+    except Exception:
+        # One message that cannot be rendered must not keep everybody else's back.
+        logger.exception("Message not delivered", extra={"message_id": message.pk, "kind": message.kind})
+        _note_failure(message, DeliveryError("broken"), now=clock())
         return 0
     _set(message, sent_at=clock(), receipt=receipt[:40], attempts=message.attempts + 1, last_error="")
     return 1
@@ -220,6 +231,16 @@ def retry_message(message: OutboxMessage, *, now: datetime) -> None:
 def _set(message: OutboxMessage, **fields: Any) -> None:
     """Write the outcome, unless another sender wrote one meanwhile."""
     OutboxMessage.objects.filter(pk=message.pk, sent_at=None).update(**fields)
+
+
+def _last_sent_to(subscriber_id: int, now: datetime) -> datetime | None:
+    """When the sender of a turn before last wrote to this person, if that was a moment ago."""
+    return (
+        OutboxMessage.objects.filter(subscriber=subscriber_id, sent_at__gt=now - PER_CHAT)
+        .order_by("-sent_at")
+        .values_list("sent_at", flat=True)
+        .first()
+    )
 
 
 def _has_due(now: datetime) -> bool:

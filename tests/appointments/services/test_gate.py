@@ -64,7 +64,7 @@ def test_a_steady_stream_is_never_refused(limit: int, rhythm: int) -> None:
     line = Line(limit)
     passed = 0
 
-    for _call in range(120):
+    for _call in range(80):
         passed += line.ask()
         line.clock.advance(timedelta(seconds=rhythm))
 
@@ -354,7 +354,7 @@ def test_threads_together_admit_exactly_the_budget() -> None:
     assert GateState.objects.get().used == 40
 
 
-def test_an_hour_of_watching_ten_searches_is_never_refused(office: Office) -> None:
+def test_twenty_minutes_of_watching_ten_searches_are_never_refused(office: Office) -> None:
     line = Line(60)
     office.watcher.api = line.api
     office.watcher.clock = line.clock.now
@@ -370,16 +370,19 @@ def test_an_hour_of_watching_ten_searches_is_never_refused(office: Office) -> No
         person = SubscriberFactory(now=line.clock.now())
         create_watch(person, wish, now=line.clock.now())
 
-    end = line.clock.now() + timedelta(hours=1)
+    end = line.clock.now() + timedelta(minutes=20)
     while line.clock.now() < end:
-        pause = office.watcher.step()
-        line.clock.advance(max(pause, timedelta(seconds=1)))
+        before = line.world.limiter.counters.copy()
+        office.watcher.step()
+        # While the gate keeps quiet, the naps of half a second are taken ten at a time.
+        quiet = line.world.limiter.counters == before
+        line.clock.advance(timedelta(seconds=5 if quiet else 1))
 
     asked = [request for request in line.world.requests if "available-calendar" in request.path]
     assert len(services) == 10
     assert line.refused() == 0
     # Rounds of forty, a second apart, then a minute of quiet: at least half of what is possible is used.
-    assert len(asked) >= 3600 / 101 * 40 / 2
+    assert len(asked) >= 1200 / 101 * 40 / 2
     oldest = min(PollTarget.objects.values_list("answered_at", flat=True))
     assert line.clock.now() - oldest < timedelta(minutes=3)
 
