@@ -21,6 +21,8 @@ SLOTS_PER_MESSAGE = 6
 TRIES_PER_SLOT = 2
 # Messages about slots are kept true for so long.
 KEEP_TRUE_FOR = timedelta(hours=24)
+# Slots of one release are found within so long of each other: a round of requests and the quiet gap after it.
+BURST = timedelta(seconds=90)
 
 
 def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None:
@@ -81,17 +83,25 @@ def matching_watches(search: Search, slots: Sequence[Slot], *, now: datetime) ->
 
 
 def tell_slots(told: Iterable[tuple[Watch, Sequence[Slot]]], *, now: datetime) -> None:
-    """One message for each watch about its slots, the soonest first."""
+    """One message for each watch and burst about its slots, the soonest first.
+
+    Days are asked one after the other, so a burst arrives in pieces: the first makes the message, the others are
+    added to it.
+    """
+    told = list(told)
+    bursts = _running_bursts([watch.pk for watch, _slots in told], now)
     stamp = int(now.timestamp() * 1000)
     messages = []
     for watch, slots in told:
-        chosen = sorted(slots, key=lambda slot: slot.starts_at)[:SLOTS_PER_MESSAGE]
+        if (first := bursts.get(watch.pk)) is not None:
+            _add_to_burst(first, slots, now=now)
+            continue
         messages.append(
             OutboxMessage(
                 subscriber=watch.subscriber,
                 kind="slots_opened",
                 watch=watch,
-                payload={"slots": [slot.pk for slot in chosen], "more": max(0, len(slots) - len(chosen))},
+                payload=_named(slots, already=0),
                 dedup_key=f"slots_opened:{watch.pk}:{stamp}",
                 thread=f"slots:{watch.pk}:{stamp}",
                 priority=5,
@@ -102,6 +112,59 @@ def tell_slots(told: Iterable[tuple[Watch, Sequence[Slot]]], *, now: datetime) -
     enqueue_all(messages)
 
 
+def _named(slots: Iterable[Slot], *, already: int) -> dict[str, object]:
+    """The payload that names the soonest of `slots` and counts the others, `already` counted ones included."""
+    soonest = sorted(slots, key=lambda slot: slot.starts_at)
+    chosen = soonest[:SLOTS_PER_MESSAGE]
+    return {"slots": [slot.pk for slot in chosen], "more": already + len(soonest) - len(chosen)}
+
+
+def _running_bursts(watch_ids: Sequence[int], now: datetime) -> dict[int, OutboxMessage]:
+    """Watch id -> the message of its present burst, as long as something in it is still free."""
+    recent = OutboxMessage.objects.filter(
+        kind="slots_opened", edits=False, watch__in=watch_ids, created_at__gt=now - BURST, failed_at=None
+    ).select_related("subscriber", "watch")
+    latest = {message.watch_id: message for message in recent.order_by("created_at") if message.watch_id}
+    named = {pk for message in latest.values() for pk in message.payload.get("slots", ())}
+    free = set(Slot.objects.filter(pk__in=named, gone_at=None).values_list("pk", flat=True))
+    # When all of it is gone, what comes now is news and deserves a sound.
+    return {pk: message for pk, message in latest.items() if free & set(message.payload.get("slots", ()))}
+
+
+def _add_to_burst(first: OutboxMessage, slots: Sequence[Slot], *, now: datetime) -> None:
+    before = Slot.objects.filter(pk__in=first.payload.get("slots", ()))
+    together = {slot.pk: slot for slot in [*before, *slots]}
+    payload = _named(together.values(), already=first.payload.get("more", 0))
+    changed = payload["slots"] != first.payload.get("slots")
+    first.payload = payload
+    OutboxMessage.objects.filter(pk=first.pk).update(payload=payload)
+    claimed_or_sent = not OutboxMessage.objects.filter(
+        pk=first.pk, sent_at=None, available_at__lte=now
+    ).exists()
+    if changed and claimed_or_sent:
+        _edit(first, now=now)
+
+
+def _edit(first: OutboxMessage, *, now: datetime) -> None:
+    """Show the thread as it is now. An edit that still waits is rendered when it is sent, so one is enough."""
+    waiting = OutboxMessage.objects.filter(
+        thread=first.thread, edits=True, sent_at=None, failed_at=None, available_at__lte=now
+    )
+    if waiting.update(payload=first.payload):
+        return
+    enqueue(
+        first.subscriber,
+        "slots_opened",
+        now=now,
+        watch=first.watch,
+        payload=first.payload,
+        dedup_key=f"{first.thread}:{int(now.timestamp() * 1000)}",
+        thread=first.thread,
+        edits=True,
+        priority=-5,
+    )
+
+
 def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) -> None:
     """Messages that named a slot which is gone are edited, so that they stay true."""
     gone_ids = {slot.pk for slot in gone}
@@ -110,25 +173,17 @@ def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) ->
     ).select_related("subscriber", "watch")
     for message in told:
         if gone_ids & set(message.payload.get("slots", ())):
-            enqueue(
-                message.subscriber,
-                "slots_opened",
-                now=now,
-                watch=message.watch,
-                payload=message.payload,
-                dedup_key=f"{message.thread}:{int(now.timestamp() * 1000)}",
-                thread=message.thread,
-                edits=True,
-                priority=-5,
-            )
+            _edit(message, now=now)
 
 
-def tell_known_slots(watch: Watch, *, now: datetime) -> None:
-    """Serve a watch that was just made, changed or resumed with what is free already."""
+def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) -> None:
+    """Serve a watch that was just made, changed or resumed with what is free already (on days after `after`)."""
     person = watch.subscriber
     if not (watch.is_watching(now) and person.is_active) or person.pk in _busy_people(watch.search):
         return
     slots = open_slots_for(watch, now=now, limit=50)
+    if after is not None:
+        slots = [slot for slot in slots if _local(slot.starts_at).date() > after]
     if not slots:
         return
     if watch.mode == Mode.NOTIFY:
@@ -142,10 +197,11 @@ def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> N
     if not takers:
         return
     unwanted = given_back_starts({watch.subscriber_id for watch, _slots in takers}, takers[0][0].search_id)
+    ordered = _soonest_first(takers)
     tries: dict[int, int] = defaultdict(int)
     served: set[int] = set()
     for most in range(1, TRIES_PER_SLOT + 1):
-        for watch, slots in takers:
+        for watch, slots in ordered:
             if watch.subscriber_id in served:
                 continue
             person = watch.subscriber_id
@@ -166,6 +222,18 @@ def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> N
                 continue
             tries[choice.pk] += 1
             served.add(watch.subscriber_id)
+
+
+def _soonest_first(takers: Sequence[tuple[Watch, list[Slot]]]) -> list[tuple[Watch, list[Slot]]]:
+    """Each person's slots, the soonest first; of two at the same time the one at the office they like better."""
+    positions: dict[tuple[int, int], int] = {}
+    rows = WatchOffice.objects.filter(watch__in=[watch.pk for watch, _slots in takers])
+    for watch_id, office_id, position in rows.values_list("watch_id", "office_id", "position"):
+        positions[watch_id, office_id] = min(position, positions.get((watch_id, office_id), position))
+    return [
+        (watch, sorted(slots, key=lambda s: (s.starts_at, positions.get((watch.pk, s.office_id), 0))))
+        for watch, slots in takers
+    ]
 
 
 def _busy_people(search: Search) -> set[int]:

@@ -188,16 +188,44 @@ def test_a_slot_that_went_edits_the_message_that_named_it(office: Office) -> Non
     assert (first_edit, second_edit) == ("", first.receipt or "1")
 
 
-def test_each_start_time_of_a_day_that_fills_up_later_is_found(office: Office) -> None:
+def test_a_release_over_several_days_is_one_message_that_grows(office: Office) -> None:
+    office.watch(mode="notify")
+    for days in range(3):
+        office.open(THURSDAY_9 + timedelta(days=days % 2, hours=days))
+
+    office.look(12)
+
+    new = [message for message, edit in office.mailman.sent if not edit]
+    assert len(new) == 1
+    last, _edit = office.mailman.sent[-1]
+    assert len(last.payload["slots"]) == 3
+
+
+def test_a_later_release_is_news_of_its_own(office: Office) -> None:
     office.watch(mode="notify")
     office.open(THURSDAY_9)
     office.look()
     office.open(THURSDAY_9 + timedelta(days=1))
-    office.advance(seconds=20)
+    office.advance(seconds=100)
 
     office.look()
 
-    assert office.mailman.kinds().count("slots_opened") == 2
+    assert [bool(edit) for _message, edit in office.mailman.sent] == [False, False]
+
+
+def test_what_opens_after_all_of_a_burst_went_is_news_of_its_own(office: Office) -> None:
+    office.watch(mode="notify")
+    office.open(THURSDAY_9)
+    office.look()
+    office.munich.remove_places(RUPPERT, [REGISTER], THURSDAY_9)
+    office.advance(seconds=15)
+    office.look()
+    office.open(THURSDAY_9 + timedelta(hours=3))
+    office.advance(seconds=15)
+
+    office.look()
+
+    assert [bool(edit) for _message, edit in office.mailman.sent] == [False, True, False]
 
 
 def confirmed_booking(office: Office) -> Booking:
