@@ -70,7 +70,7 @@ class Watcher:
         end = self.clock() + SLICE
         while self.clock() < end and not self.ending():
             pause = self.step()
-            nap = min(pause, LONGEST_NAP, max(end - self.clock(), timedelta()))
+            nap = min(pause, max(end - self.clock(), timedelta()))
             if nap > timedelta():
                 self.sleep(nap.total_seconds())
         beat(f"chain:{CHAIN}", now=self.clock())
