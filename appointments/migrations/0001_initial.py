@@ -506,6 +506,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='watchoffice',
-            index=models.Index(condition=models.Q(('active', True)), fields=['search', 'office', 'date_to', 'date_from', 'weekday_mask', 'minute_from', 'minute_to', 'watch'], name='watch_office_match'),
+            index=models.Index(condition=models.Q(('active', True)), fields=['search', 'office', 'date_to', 'date_from', 'weekday_mask', 'minute_from', 'minute_to', 'watch', 'active'], name='watch_office_match'),
         ),
     ]

@@ -168,6 +168,7 @@ class WatchOffice(models.Model):
                     "minute_from",
                     "minute_to",
                     "watch",
+                    "active",  # SQLite reads the table for a column that only the condition names
                 ),
                 condition=models.Q(active=True),
                 name="watch_office_match",

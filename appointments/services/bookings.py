@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 
 from appointments.errors import (
     AlreadyBooked,
@@ -27,8 +27,6 @@ from appointments.states import ENDED, HOLDING, LIVE, TRANSITIONS, BookingState
 S = BookingState
 Wish = Booking.Wish
 KEEPABLE = (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN)
-# A place that is occupied, or may be, without being an appointment; a hold on its way back still counts.
-OCCUPYING = Q(state__in=sorted(HOLDING)) | Q(state=S.CANCELLING, confirmed_at=None)
 # A call and its time limits fit well into this; afterwards the sweep takes the booking over.
 CALL_LEASE = timedelta(seconds=60)
 LOADED = ("subscriber", "watch__search", "search", "office", "main_service")
@@ -111,8 +109,7 @@ def start_booking(
             )
             BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
     except IntegrityError as error:
-        held = Booking.objects.filter(OCCUPYING, subscriber=subscriber).exists()
-        raise (AlreadyHolding() if held else AlreadyBooked()) from error
+        raise (_in_the_way(subscriber, search.main_service_id) or AlreadyHolding()) from error
     queue_task("reserve_appointment", booking.pk)
     return booking
 
@@ -128,12 +125,23 @@ def request_booking(
         raise NotAllowed("no consent, or paused")
     if slot.gone_at is not None or slot.starts_at <= now:
         raise SlotGone()
-    mine = Booking.objects.filter(subscriber=subscriber, ended_at=None)
-    if mine.filter(OCCUPYING).exists():
-        raise AlreadyHolding()
-    if mine.filter(main_service=slot.search.main_service_id, state__in=LIVE).exists():
-        raise AlreadyBooked()
+    if obstacle := _in_the_way(subscriber, slot.search.main_service_id):
+        raise obstacle
     return start_booking(subscriber, slot, mode=mode, watch=watch, now=now)
+
+
+def _in_the_way(subscriber: Subscriber, main_service_id: int) -> AlreadyHolding | AlreadyBooked | None:
+    """Why the person cannot begin another booking of this service; a hold on its way back still counts as one.
+
+    One query, because two would see two moments.
+    """
+    live = Booking.objects.filter(subscriber=subscriber, state__in=LIVE, ended_at=None)
+    standing = list(live.values_list("state", "confirmed_at", "main_service_id"))
+    if any(state in HOLDING or (state == S.CANCELLING and not at) for state, at, _service in standing):
+        return AlreadyHolding()
+    if any(service == main_service_id for _state, _at, service in standing):
+        return AlreadyBooked()
+    return None
 
 
 def keep_booking(booking: Booking, *, now: datetime) -> Booking:

@@ -98,6 +98,10 @@ def _check_days(wish: WatchWish, today: date) -> None:
         raise InvalidValue("days", "too_far", days=HORIZON.days)
     if wish.date_from is not None and wish.date_to is not None and wish.date_from > wish.date_to:
         raise InvalidValue("days", "reversed")
+    rolling_last = today + timedelta(days=wish.rolling_days) if wish.rolling_days is not None else None
+    if rolling_last is not None and wish.date_from is not None and wish.date_from > rolling_last:
+        # Nothing would be left today, and the watch would end before its first day.
+        raise InvalidValue("days", "reversed")
 
 
 def wish_of(watch: Watch) -> WatchWish:
@@ -203,10 +207,32 @@ def renew_windows(*, now: datetime) -> int:
                     )
                     ended += 1
         else:
-            WatchOffice.objects.filter(watch=watch).exclude(date_from=first, date_to=last).update(
-                date_from=first, date_to=last
-            )
+            _move_window(watch, first, last, now=now)
+    _take_up_new_offices(now=now)
     return ended
+
+
+def _move_window(watch: Watch, first: date, last: date, *, now: datetime) -> None:
+    """Let the window begin today; what is free already on days that came in is news to this person."""
+    lines = WatchOffice.objects.filter(watch=watch)
+    former_last = lines.values_list("date_to", flat=True).order_by("-date_to").first()
+    with transaction.atomic():
+        moved = lines.exclude(date_from=first, date_to=last).update(date_from=first, date_to=last)
+        if moved and former_last is not None and former_last < last:
+            tell_known_slots(watch, now=now, after=former_last)
+
+
+def _take_up_new_offices(*, now: datetime) -> None:
+    """Who takes any office takes those that came into the catalogue, too."""
+    standing = Watch.objects.filter(state=State.ACTIVE, any_office=True).select_related(
+        "subscriber", "search"
+    )
+    for search in Search.objects.filter(pk__in=standing.values("search")):
+        for office in offices_for(search.services):
+            for watch in standing.filter(search=search).exclude(offices__office=office):
+                with transaction.atomic():
+                    spread_watch(watch, offices_for(search.services), now=now)
+                    refresh_targets(search, now=now)
 
 
 def wake_snoozed(*, now: datetime) -> int:
