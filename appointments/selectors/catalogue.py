@@ -4,11 +4,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 from appointments.models import CatalogueState, Offering, Office, Service
 from appointments.upstream.types import ServiceCount
-from appointments.words import EVERYDAY_WORDS, TOPIC_WORDS
+from appointments.words import EVERYDAY_PHRASES, TOPIC_WORDS
 
 TOPICS: tuple[str, ...] = (*TOPIC_WORDS, "other")
 LONGEST_QUERY = 80
@@ -16,6 +16,8 @@ MOST_PER_APPOINTMENT = 25
 # Below this a word is no typing error of another but another word. Found by trying everyday words.
 _SAME_WORD = 80
 _GOOD_ENOUGH = 55
+# Anmelden, abmelden, ummelden: one letter apart and opposites.
+_DIRECTION = re.compile("(an|ab|um)meld")
 _UMLAUTS = {ord(letter): written for letter, written in zip("äöüß", ("ae", "oe", "ue", "ss"), strict=True)}
 
 
@@ -36,7 +38,7 @@ def find_services(text: str, limit: int = 6) -> list[Service]:
     words = _words(text[:LONGEST_QUERY])
     if not words:
         return []
-    meant = _city_words(words)
+    meant = _meanings(words)
     scored = []
     for service in bookable_services():
         score = _score(words, meant, plain(service.name))
@@ -114,41 +116,55 @@ def _words(text: str) -> list[str]:
     return [word for word in plain(text).split() if len(word) > 1]
 
 
+Phrase = tuple[str, ...]
+
+
 @lru_cache(maxsize=1)
-def _dictionary() -> dict[str, tuple[str, ...]]:
-    """Everyday word -> the city's words it stands for."""
-    meanings: dict[str, list[str]] = {}
-    for said, meant in EVERYDAY_WORDS:
-        for word in plain(said).split():
-            meanings.setdefault(word, []).extend(plain(meant).split())
-    return {word: tuple(dict.fromkeys(meant)) for word, meant in meanings.items()}
+def _phrases() -> tuple[tuple[Phrase, tuple[Phrase, ...]], ...]:
+    """What people say, word by word, and the parts of names it stands for, likeliest first."""
+    found: list[tuple[Phrase, tuple[Phrase, ...]]] = []
+    for said, meant in EVERYDAY_PHRASES:
+        names = tuple(tuple(plain(parts).split()) for parts in meant.split("|"))
+        found.extend((tuple(plain(phrase).split()), names) for phrase in said.split("|"))
+    return tuple(found)
 
 
-def _city_words(words: list[str]) -> dict[str, float]:
-    """The city's words that `words` stand for, each with a weight: how many of the words lead to it."""
-    weights: dict[str, float] = {}
-    dictionary = _dictionary()
-    for word in words:
-        near = process.extract(word, dictionary.keys(), scorer=fuzz.ratio, score_cutoff=_SAME_WORD, limit=2)
-        for said, likeness, _index in near:
-            for meant in dictionary[said]:
-                weights[meant] = weights.get(meant, 0) + likeness / 100
-    return weights
+def _likeness(word: str, other: str) -> float:
+    """How alike two words are, 0 to 100; short words have no room for errors, and opposites are not alike."""
+    if word == other:
+        return 100
+    if min(len(word), len(other)) < 4:
+        return 0
+    here, there = _DIRECTION.search(word), _DIRECTION.search(other)
+    if here and there and here[1] != there[1]:
+        return 0
+    return fuzz.ratio(word, other)
 
 
-def _score(words: list[str], meant: dict[str, float], name: str) -> float:
-    """How well a service's plain name fits, 0 to about 200: direct words, then the meaning of everyday ones."""
-    name_words = name.split()
+def _meanings(words: list[str]) -> list[tuple[float, tuple[Phrase, ...]]]:
+    """The phrases said, each with its weight: how long it is and how much of the query it explains."""
+    found = []
+    for phrase, names in _phrases():
+        if all(any(_likeness(word, said) >= _SAME_WORD for word in words) for said in phrase):
+            found.append((60 + 40 * len(phrase) + 40 * min(1.0, len(phrase) / len(words)), names))
+    return found
+
+
+def _score(words: list[str], meant: list[tuple[float, tuple[Phrase, ...]]], name: str) -> float:
+    """How well a service's plain name fits: the words themselves (up to 140), and the best phrase that means it."""
+    name_words, compact = name.split(), name.replace(" ", "")
     direct = [
-        max(
-            (fuzz.ratio(word, other) if len(word) < 5 else max(fuzz.ratio(word, other), 95 * (word in other)))
-            for other in name_words
-        )
+        max(max(_likeness(word, other), 95 * (len(word) > 4 and word in other)) for other in name_words)
         for word in words
     ]
     hits = [likeness for likeness in direct if likeness >= _SAME_WORD]
-    score = sum(hits) / len(words) if hits else 0.0
-    by_meaning = sum(weight for word, weight in meant.items() if any(word in other for other in name_words))
-    if meant and by_meaning:
-        score += 60 + 40 * by_meaning / (len(words) + len(meant) / 2)
-    return score
+    score = sum(hits) / len(words)
+    if _likeness("".join(words), compact) >= _SAME_WORD:
+        score += 40
+    by_meaning = [
+        weight - 8 * rank
+        for weight, names in meant
+        for rank, parts in enumerate(names)
+        if all(part in compact for part in parts)
+    ]
+    return score + max(by_meaning, default=0.0)
