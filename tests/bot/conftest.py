@@ -175,7 +175,7 @@ class Town:
 
 @pytest.fixture
 def town(db: None, now: datetime) -> Town:
-    CatalogueState.objects.create(synced_at=now)
+    CatalogueState.objects.create(pk=1, synced_at=now)
     offices = [
         OfficeFactory(name="Bürgerbüro Ruppertstraße", street="Ruppertstraße 19", priority=9),
         OfficeFactory(name="Bürgerbüro Pasing", street="Landsberger Straße 486", priority=8),
