@@ -196,11 +196,28 @@ def _hold_ending(message: OutboxMessage, now: datetime) -> News:
 def _hold_released(message: OutboxMessage, now: datetime) -> News:
     booking = _booking(message)
     why = str(message.payload.get("why", ""))
-    html = render("hold_released", b=BookingView(booking, now), why=why)
+    instead = _successor(message, booking)
+    html = render(
+        "hold_released",
+        b=BookingView(booking, now),
+        why=why,
+        next=BookingView(instead, now) if instead is not None else None,
+    )
     rows = screens.watch_rows(booking.watch)
+    if instead is not None:
+        return News(Screen(html))
     if why == "superseded" and booking.watch is not None and booking.watch.ended_at is None:
         rows = other_times(booking, now) + rows
     return News(Screen(html, rows))
+
+
+def _successor(message: OutboxMessage, booking: Booking) -> Booking | None:
+    """The attempt that follows this one, if the message names it."""
+    following = message.payload.get("next")
+    if not following:
+        return None
+    mine = Booking.objects.filter(pk=following, subscriber=booking.subscriber_id)
+    return mine.select_related("office", "main_service", "search").first()
 
 
 def other_times(booking: Booking, now: datetime) -> Rows:
@@ -278,14 +295,7 @@ def _over(kind: str) -> Callable[[OutboxMessage, datetime], News]:
 
 def _slot_taken(message: OutboxMessage, now: datetime) -> News:
     booking = _booking(message)
-    following = message.payload.get("next")
-    successor = (
-        Booking.objects.filter(pk=following, subscriber=booking.subscriber_id)
-        .select_related("office", "main_service", "search")
-        .first()
-        if following
-        else None
-    )
+    successor = _successor(message, booking)
     html = render(
         "slot_taken",
         b=BookingView(booking, now),

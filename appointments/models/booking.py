@@ -63,6 +63,16 @@ class Booking(models.Model):
         verbose_name=_("attempt before"),
     )
 
+    swap_to = models.ForeignKey(
+        "appointments.Slot",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("wanted instead"),
+        help_text=_("Tried as soon as this one is given back."),
+    )
+
     created_at = models.DateTimeField(_("created"))
     state_since = models.DateTimeField(_("in this state since"))
     # Until then a worker has the call in hand; afterwards the sweep takes over.

@@ -199,9 +199,13 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
         if booking.state == S.REQUESTED:
             # Nothing has been asked of the city yet.
             try:
-                return advance(booking, S.CANCELLED, now=now, reason=reason, wish=Wish.RELEASE)
+                advance(booking, S.CANCELLED, now=now, reason=reason, wish=Wish.RELEASE)
             except StaleBooking:
                 booking.refresh_from_db()
+            else:
+                if booking.swap_to is not None:
+                    tell_released(booking, had_appointment=False, why=reason, now=now)
+                return booking
         # Whatever the workers do meanwhile, the wish counts: it is read again after every call.
         wished = Booking.objects.filter(pk=booking.pk, ended_at=None).exclude(wish=Wish.RELEASE)
         if wished.update(wish=Wish.RELEASE, reason=reason, retry_at=None):
@@ -210,15 +214,46 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
     return booking
 
 
+def swap_booking(booking: Booking, slot: Slot, *, now: datetime) -> Booking:
+    """Another time instead: what is held goes back first, because nobody holds two; then `slot` is tried.
+
+    Raises `SlotGone` (nothing changes) or `NotAllowed` when there is no hold to swap.
+    """
+    if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
+        raise SlotGone()
+    with transaction.atomic():
+        booking.refresh_from_db()
+        if booking.state not in (S.REQUESTED, S.RESERVING, S.RESERVED) or booking.wish == Wish.RELEASE:
+            raise NotAllowed(booking.state)
+        Booking.objects.filter(pk=booking.pk).update(swap_to=slot)
+        return release_booking(booking, now=now, reason="superseded")
+
+
+def _try_instead(booking: Booking, *, now: datetime) -> Booking | None:
+    """The attempt at the slot the person chose instead; None when it is gone by now."""
+    slot = booking.swap_to
+    if slot is None or slot.gone_at is not None or slot.starts_at <= now or not booking.subscriber.is_active:
+        return None
+    try:
+        return start_booking(
+            booking.subscriber, slot, mode=Watch.Mode.HOLD, watch=booking.watch, now=now, previous=booking
+        )
+    except (AlreadyHolding, AlreadyBooked):
+        return None
+
+
 def tell_released(booking: Booking, *, had_appointment: bool, why: str, now: datetime) -> None:
-    """Say that a hold was given back, or that an appointment is cancelled."""
+    """Say that a hold was given back, or that an appointment is cancelled; then try what was wanted instead."""
+    payload: dict[str, Any] = {"why": why}
+    if booking.swap_to is not None and (instead := _try_instead(booking, now=now)) is not None:
+        payload["next"] = instead.pk
     enqueue(
         booking.subscriber,
         "appointment_cancelled" if had_appointment else "hold_released",
         now=now,
         booking=booking,
         watch=booking.watch,
-        payload={"why": why},
+        payload=payload,
         dedup_key=f"released:{booking.pk}",
         thread="" if had_appointment else f"booking:{booking.pk}",
         edits=not had_appointment,

@@ -8,7 +8,13 @@ from appointments.errors import AlreadyBooked, AlreadyHolding, ContactMissing, N
 from appointments.models import Booking, Office, Slot, Watch
 from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
 from appointments.selectors.watches import open_slots_for
-from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
+from appointments.services.bookings import (
+    keep_booking,
+    look_again,
+    release_booking,
+    request_booking,
+    swap_booking,
+)
 from appointments.services.contact import missing_contact
 from appointments.states import HOLDING, LIVE, BookingState
 from bot import callback_data as cd
@@ -335,7 +341,10 @@ def swap(talk: Talk, data: cd.SwapSlot) -> None:
         present(talk)
         return
     try:
-        release_booking(found, now=talk.now, reason="superseded")
+        slot = Slot.objects.select_related("search").get(pk=data.slot)
+        found = swap_booking(found, slot, now=talk.now)
+    except (Slot.DoesNotExist, SlotGone):
+        talk.toast(_("This time is gone. Please choose another."), alert=True)
     except NotAllowed:
         found.refresh_from_db()
     _show(talk, found)

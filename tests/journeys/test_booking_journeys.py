@@ -4,9 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appointments.errors import ContactMissing
+from appointments.errors import ContactMissing, SlotGone
 from appointments.models import Booking, Slot, Watch
-from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
+from appointments.services.bookings import (
+    keep_booking,
+    look_again,
+    release_booking,
+    request_booking,
+    swap_booking,
+)
 from appointments.states import BookingState as S
 from tests.conftest import GUARDED, PASING, REGISTER, RUPPERT, Office
 from tests.factories import SubscriberFactory
@@ -67,6 +73,37 @@ def test_who_says_opened_too_early_hears_what_the_city_shows(office: Office) -> 
     message, edited = office.mailman.sent[-1]
     assert (message.kind, edited) == ("not_confirmed_yet", office.mailman.sent[-2][0].receipt or edited)
     assert edited != ""
+
+
+def test_another_time_is_tried_once_the_first_is_given_back(office: Office) -> None:
+    office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.open(THURSDAY_9 + timedelta(hours=2))
+    office.look()
+    other = Slot.objects.get(starts_at=THURSDAY_9 + timedelta(hours=2))
+
+    swap_booking(office.booking(), other, now=office.now())
+    office.work()
+
+    first, second = Booking.objects.order_by("pk")
+    assert (first.state, first.reason) == (S.CANCELLED, "superseded")
+    assert (second.state, second.starts_at) == (S.RESERVED, other.starts_at)
+    assert [process.status for process in office.munich.reservations].count("reserved") == 1
+
+
+def test_a_time_that_is_gone_cannot_be_swapped_for(office: Office) -> None:
+    office.watch(mode="hold")
+    office.open(THURSDAY_9)
+    office.open(THURSDAY_9 + timedelta(hours=2))
+    office.look()
+    other = Slot.objects.get(starts_at=THURSDAY_9 + timedelta(hours=2))
+    Slot.objects.filter(pk=other.pk).update(gone_at=office.now())
+    other.refresh_from_db()
+
+    with pytest.raises(SlotGone):
+        swap_booking(office.booking(), other, now=office.now())
+
+    assert office.booking().state == S.RESERVED
 
 
 def test_a_hold_nobody_answers_is_given_back_and_watching_goes_on(office: Office) -> None:
