@@ -12,12 +12,12 @@ EVERYDAY_PHRASES: tuple[tuple[str, str], ...] = (
         "anmeldung|anmelden|wohnung anmelden|wohnsitz anmelden|ummelden|ummeldung|umziehen|umzug|umgezogen|einzug"
         "|zugezogen|register|registration|register address|address registration|residence registration|address"
         "|new address|adresse|adresse anmelden|moved|moving|new flat|new apartment|new home|wohnsitz|wohnung",
-        "wohnsitz anmeldung|anmeldung wohnsitz|wohnsitz",
+        "wohnsitz anmeldung|oder ummeldung|wohnsitz",
     ),
     (
         "familie anmelden|anmeldung familie|family registration|register family|family moved|familie umzug"
         "|anmeldung kinder|register children",
-        "wohnsitz familie",
+        "wohnsitz familie|oder ummeldung familie",
     ),
     ("abmeldung|abmelden|deregister|leaving germany|wegziehen|moving abroad", "abmeldung wohnsitz"),
     (
@@ -176,7 +176,15 @@ EVERYDAY_PHRASES: tuple[tuple[str, str], ...] = (
 
 # Topics of the menu: what the button is called lives in the bot; here is what it lists, best first.
 TOPIC_WORDS: dict[str, tuple[str, ...]] = {
-    "moved": ("wohnsitz", "meldebescheinigung", "melderegister", "adressänderung", "haushaltsbescheinigung"),
+    # "An- oder Ummeldung" is what the city called the registration before; other cities still do.
+    "moved": (
+        "wohnsitz",
+        "oder ummeldung",
+        "meldebescheinigung",
+        "melderegister",
+        "adressänderung",
+        "haushaltsbescheinigung",
+    ),
     "id": ("personalausweis", "reisepass", "führungszeugnis", "ausweis"),
     "residence": ("aufenthalt", "niederlassung", "blaue karte", "einbürgerung", "visum", "verpflichtung"),
     "car": ("fahrzeug", "kfz", "zulassung", "fahrerlaubnis", "führerschein", "parkausweis"),

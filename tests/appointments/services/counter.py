@@ -89,6 +89,14 @@ def settle(office: Office, booking: Booking, *, minutes: float, step: float = 20
     return booking
 
 
+def look(office: Office, seconds: int) -> None:
+    """Watch for so many seconds, a step a second, and tell what is to be told."""
+    for _second in range(seconds):
+        office.watcher.step()
+        office.advance(seconds=1)
+    office.work()
+
+
 def states(booking: Booking) -> list[str]:
     """The history of a booking, as written down."""
     return list(booking.events.values_list("state", flat=True))

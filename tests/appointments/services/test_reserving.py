@@ -3,9 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
 
-from appointments.errors import AlreadyBooked, AlreadyHolding, NotAllowed, SlotGone
+from appointments.errors import AlreadyHolding
 from appointments.models import Booking, Office, Slot, Watch
 from appointments.services import reserving, sweeps
 from appointments.services.bookings import release_booking, request_booking
@@ -18,7 +17,6 @@ from tests.appointments.services.counter import (
     THURSDAY_9,
     at_the_city,
     calls_of,
-    confirmed,
     known_slot,
     person,
     requested,
@@ -27,9 +25,8 @@ from tests.appointments.services.counter import (
     states,
     time_out,
 )
-from tests.conftest import GUARDED, PASING, RUPPERT
+from tests.conftest import GUARDED, RUPPERT
 from tests.conftest import Office as Domain
-from tests.factories import SearchFactory, ServiceFactory, SlotFactory
 
 RESERVE = ["reserve-appointment"]
 
@@ -420,79 +417,6 @@ def test_giving_back_while_the_outcome_is_unknown_takes_effect_with_the_late_ans
     booking.refresh_from_db()
     assert (booking.state, booking.reason) == (S.CANCELLED, "person")
     assert at_the_city(office) == []
-
-
-def test_one_person_holds_one_place(office: Domain) -> None:
-    who = person(office)
-    requested(office, who=who)
-    other = SlotFactory(
-        search=SearchFactory(main_service=ServiceFactory()),
-        office=Office.objects.get(upstream_id=PASING),
-        starts_at=THURSDAY_9,
-        now=office.now(),
-    )
-
-    with pytest.raises(AlreadyHolding):
-        request_booking(who, other, mode="hold", watch=None, now=office.now())
-
-
-def test_one_person_books_one_service_once(office: Domain) -> None:
-    who = person(office)
-    confirmed(office, who=who)
-    slot = known_slot(office, THURSDAY_9 + timedelta(hours=2))
-
-    with pytest.raises(AlreadyBooked):
-        request_booking(who, slot, mode="hold", watch=None, now=office.now())
-
-
-def test_an_appointment_whose_time_is_over_makes_room_for_the_next(office: Domain) -> None:
-    who = person(office)
-    booking = confirmed(office, who=who)
-
-    office.munich.clock.advance(THURSDAY_9 - office.now())
-    office.sweep()
-    booking.refresh_from_db()
-    slot = known_slot(office, THURSDAY_9 + timedelta(days=7))
-    second = request_booking(who, slot, mode="hold", watch=None, now=office.now())
-    office.work()
-
-    second.refresh_from_db()
-    assert (booking.state, booking.is_live, second.state) == (S.CONFIRMED, False, S.RESERVED)
-    with pytest.raises(NotAllowed):
-        release_booking(booking, now=office.now())
-
-
-def test_a_slot_that_is_gone_or_past_is_refused(office: Domain) -> None:
-    slot = known_slot(office)
-    gone = SlotFactory(search=slot.search, office=slot.office, now=office.now(), gone=True)
-
-    with pytest.raises(SlotGone):
-        request_booking(person(office), gone, mode="hold", watch=None, now=office.now())
-    with pytest.raises(SlotGone):
-        request_booking(person(office), slot, mode="hold", watch=None, now=THURSDAY_9)
-
-
-def test_who_has_not_agreed_or_is_paused_books_nothing(office: Domain) -> None:
-    slot = known_slot(office)
-    paused = person(office)
-    pause_subscriber(paused, "staff", now=office.now())
-
-    for who in (person(office, new=True), paused):
-        with pytest.raises(NotAllowed):
-            request_booking(who, slot, mode="hold", watch=None, now=office.now())
-    assert not Booking.objects.exists()
-
-
-def test_the_database_itself_refuses_a_second_hold(office: Domain) -> None:
-    booking = requested(office)
-    copy = {
-        field.name: getattr(booking, field.name)
-        for field in Booking._meta.fields
-        if field.name not in ("id", "previous")
-    }
-
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Booking.objects.create(**copy)
 
 
 def test_a_watch_that_no_longer_wants_the_slot_does_not_try_again(office: Domain) -> None:

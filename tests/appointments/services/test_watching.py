@@ -7,29 +7,21 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from appointments import tasks
-from appointments.models import CircuitBreaker, GateState, Lease, PollTarget, Sighting, Slot, Watch
+from appointments.models import CircuitBreaker, Lease, PollTarget, Sighting, Slot
 from appointments.models import Office as OfficeRow
 from appointments.services import leases, sightings, watching
 from appointments.services.catalogue import sync_catalogue
 from appointments.services.targets import refit_targets
 from appointments.services.watches import pause_watch, resume_watch
-from appointments.services.watching import start_chain, tell_blindness
+from appointments.services.watching import start_chain
 from appointments.upstream.types import Calendar, CalendarDay, ServiceCount
 from appointments.upstream.types import Slot as SeenSlot
-from tests.appointments.services.counter import THURSDAY_9, calls_of, known_slot
+from tests.appointments.services.counter import THURSDAY_9, calls_of, known_slot, look
 from tests.conftest import GUARDED, PASING, REGISTER, RUPPERT, Office
 from tests.factories import SubscriberFactory
 
 CALENDAR = ["available-calendar"]
 THURSDAY = THURSDAY_9.date()
-
-
-def look(office: Office, seconds: int) -> None:
-    """Watch for so many seconds, a step a second, and tell what is to be told."""
-    for _second in range(seconds):
-        office.watcher.step()
-        office.advance(seconds=1)
-    office.work()
 
 
 def guarded_service(office: Office) -> int:
@@ -431,92 +423,6 @@ def test_a_resumed_watch_is_told_what_is_free(office: Office) -> None:
     office.work()
 
     assert office.mailman.kinds() == ["slots_opened"]
-
-
-# Blindness
-
-
-def blind_look(office: Office, seconds: int) -> None:
-    for _turn in range(0, seconds, 10):
-        office.advance(seconds=9)
-        office.watcher.step()
-        office.advance(seconds=1)
-        tell_blindness(now=office.now())
-    office.work()
-
-
-@pytest.mark.parametrize("seen_before", [True, False])
-def test_blindness_is_told_once_and_so_is_seeing_again(office: Office, seen_before: bool) -> None:
-    office.watch()
-    if seen_before:
-        look(office, 2)
-    office.munich.faults.add("html_502", None, CALENDAR)
-
-    blind_look(office, 150)
-    early = office.mailman.kinds()
-    blind_look(office, 400)
-    blind = office.mailman.kinds()
-    office.munich.faults.clear()
-    CircuitBreaker.objects.all().delete()
-    blind_look(office, 60)
-
-    assert early == []
-    assert blind == ["watch_blind"]
-    assert office.mailman.kinds() == ["watch_blind", "watch_sees"]
-    assert Watch.objects.get().blind_since is None
-
-
-def test_everybody_behind_an_open_breaker_is_blind_not_only_who_was_asked_last(office: Office) -> None:
-    for count in (1, 2, 3):
-        office.watch(services=(ServiceCount(REGISTER, count),))
-    look(office, 5)
-    CircuitBreaker.objects.create(
-        name="watching",
-        state="open",
-        opened_at=office.now(),
-        open_until=office.now() + timedelta(hours=1),
-        reason="serviceUnavailable",
-    )
-
-    office.advance(seconds=200)
-    told = tell_blindness(now=office.now())
-    office.work()
-
-    assert told == (3, 0)
-    assert {m.payload["reason"] for m, _e in office.mailman.sent} == {"serviceUnavailable"}
-
-
-def test_a_long_pause_the_city_asked_for_is_blindness(office: Office) -> None:
-    office.watch()
-    look(office, 2)
-    GateState.objects.update(paused_until=office.now() + timedelta(hours=1), pause_reason="slow_down")
-
-    office.advance(seconds=200)
-
-    assert tell_blindness(now=office.now()) == (1, 0)
-
-
-def test_a_watch_resumed_after_long_is_not_blind_at_the_first_failure(office: Office) -> None:
-    watch = office.watch()
-    look(office, 2)
-    pause_watch(watch, now=office.now())
-    office.advance(hours=5)
-    resume_watch(watch, now=office.now())
-    office.munich.faults.add("html_502", None, CALENDAR)
-
-    blind_look(office, 60)
-
-    assert office.mailman.kinds() == []
-
-
-def test_a_busy_gate_alone_is_no_blindness(office: Office) -> None:
-    """Waiting for one's turn is not being blind: nothing is wrong at the city."""
-    office.watch()
-    look(office, 2)
-
-    office.advance(minutes=10)
-
-    assert tell_blindness(now=office.now()) == (0, 0)
 
 
 def test_with_nothing_to_watch_a_small_question_shows_whether_the_city_is_there(office: Office) -> None:
