@@ -11,7 +11,9 @@ ELSEWHERE = {"STAFF_PASSWORD", "WEB_WORKERS"}
 def test_the_readme_lists_every_setting_and_no_other() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "termin_project/settings.py").read_text()))
     table = (ROOT / "README.md").read_text().split("## Configuration")[1].split("\n## ")[0]
-    listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`([A-Z_]+)`", row)}
+    listed = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`([A-Z_]+)`", row)
+    }
 
     assert listed - ELSEWHERE == read | {"DATABASE_URL"}
 
