@@ -13,8 +13,9 @@ from appointments.models import OutboxMessage
 class DeliveryError(Exception):
     """A message did not go out.
 
-    `permanent`: it never will. `blocked`: the person does not want to hear from us. `retry_after`: the channel
-    asks for this pause before anything else is sent to this person.
+    `permanent`: it never will. `overtaken`: it need not, because what it would tell is over. `blocked`: the person
+    does not want to hear from us. `retry_after`: the channel asks for this pause before anything else is sent to
+    this person.
     """
 
     def __init__(
@@ -22,12 +23,14 @@ class DeliveryError(Exception):
         reason: str,
         *,
         permanent: bool = False,
+        overtaken: bool = False,
         blocked: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.permanent = permanent
+        self.permanent = permanent or overtaken
+        self.overtaken = overtaken
         self.blocked = blocked
         self.retry_after = retry_after
 

@@ -64,7 +64,7 @@ class TelegramChannel:
             try:
                 news = render_news(message, now)
             except NothingToTell as nothing:
-                raise DeliveryError(f"nothing to tell: {nothing}", permanent=True) from None
+                raise DeliveryError(f"nothing to tell: {nothing}", overtaken=True) from None
             try:
                 receipt = self._show(chat, news.screen, edit_receipt)
                 if news.files_of is not None:

@@ -6,6 +6,7 @@ from unfold.decorators import display
 
 from appointments.admin.acts import service_act
 from appointments.models import OutboxMessage
+from appointments.models.outbox import OVERTAKEN
 from appointments.services.outbox import retry_message
 from termin_project.staff_admin import Act, StaffAdmin
 
@@ -53,4 +54,6 @@ class OutboxMessageAdmin(StaffAdmin):
         """Sent, given up or waiting."""
         if message.sent_at:
             return "sent", str(_("sent"))
+        if message.last_error == OVERTAKEN:
+            return "waiting", str(_("overtaken"))
         return ("failed", str(_("given up"))) if message.failed_at else ("waiting", str(_("waiting")))

@@ -7,6 +7,9 @@ from appointments.models.booking import Booking
 from appointments.models.subscriber import Subscriber
 from appointments.models.watch import Watch
 
+# `last_error` of messages left out on purpose: what they would tell was over before they could be sent.
+OVERTAKEN = "overtaken"
+
 
 class OutboxMessage(models.Model):
     """One message to one person: kind and payload; the channel renders it when it is sent.

@@ -25,6 +25,7 @@ from appointments.models import (
     Slot,
     Watch,
 )
+from appointments.models.outbox import OVERTAKEN
 from appointments.selectors import health
 from appointments.states import LIVE, BookingState
 from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
@@ -390,7 +391,7 @@ def _slow_part(now: datetime, today: datetime) -> SlowPart:
     if kept is None:
         messages = OutboxMessage.objects.aggregate(
             told=Count("pk", filter=Q(kind="slots_opened", sent_at__gte=today)),
-            given_up=Count("pk", filter=Q(failed_at__gte=today)),
+            given_up=Count("pk", filter=Q(failed_at__gte=today) & ~Q(last_error=OVERTAKEN)),
         )
         kept = SlowPart(_hours(now), messages["told"], messages["given_up"], watches())
         cache.set(key, kept, SLOW_PART_SECONDS)

@@ -13,6 +13,7 @@ from django.db.models import F
 
 from appointments.channels import Channel, DeliveryError
 from appointments.models import Booking, OutboxMessage, Subscriber, Watch
+from appointments.models.outbox import OVERTAKEN
 from appointments.services import leases
 from appointments.services.queueing import queue_delivery
 from appointments.services.subscribers import pause_subscriber
@@ -198,7 +199,8 @@ def _note_failure(message: OutboxMessage, error: DeliveryError, *, now: datetime
     if error.blocked:
         pause_subscriber(message.subscriber, "blocked", now=now)
     if error.permanent or error.blocked or attempts >= MOST_ATTEMPTS:
-        _set(message, failed_at=now, attempts=attempts, last_error=error.reason[:100])
+        reason = OVERTAKEN if error.overtaken else error.reason[:100]
+        _set(message, failed_at=now, attempts=attempts, last_error=reason)
         return
     pause = error.retry_after or min(timedelta(minutes=5), timedelta(seconds=2) * 2**attempts)
     # Being asked to slow down is no failure of the message.

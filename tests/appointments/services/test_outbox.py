@@ -190,6 +190,18 @@ def test_what_can_never_be_sent_is_given_up_at_once(post: Post) -> None:
     assert message.failed_at is not None
 
 
+def test_what_is_over_before_it_is_sent_is_left_out_and_counts_as_no_failure(post: Post) -> None:
+    message = written(SubscriberFactory())
+    post.errors = [DeliveryError("no hold any more", overtaken=True)]
+
+    post.turn()
+
+    message.refresh_from_db()
+    assert message.last_error == "overtaken"
+    assert message.sent_at is None
+    assert message.failed_at is not None
+
+
 def test_a_failing_message_is_given_up_after_eight_attempts_and_can_be_sent_again(post: Post) -> None:
     message = written(SubscriberFactory())
     post.errors = [DeliveryError("timeout")] * 8
