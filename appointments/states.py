@@ -5,7 +5,8 @@ REQUESTED -> RESERVING -> RESERVED -> PRECONFIRMING -> PRECONFIRMED -> CONFIRMED
 ```
 
 In an -ING state a worker holds the lease and a call is under way. An expired lease and a lost answer both
-lead to UNCERTAIN, where reading the appointment (or waiting until it must have lapsed) decides.
+lead to UNCERTAIN, where reading the appointment (or waiting until it must have lapsed) decides. CANCELLING stays
+itself meanwhile, because it says what is wanted; reading decides there just the same.
 """
 
 from django.db import models
@@ -31,7 +32,7 @@ class BookingState(models.TextChoices):
 S = BookingState
 
 TRANSITIONS: dict[BookingState, frozenset[BookingState]] = {
-    S.REQUESTED: frozenset({S.RESERVING, S.CANCELLED, S.FAILED}),
+    S.REQUESTED: frozenset({S.RESERVING, S.CANCELLED}),
     S.RESERVING: frozenset({S.RESERVED, S.REQUESTED, S.UNCERTAIN, S.FAILED}),
     S.RESERVED: frozenset(
         {S.PRECONFIRMING, S.CANCELLING, S.PRECONFIRMED, S.CONFIRMED, S.LAPSED, S.CANCELLED}
@@ -40,7 +41,7 @@ TRANSITIONS: dict[BookingState, frozenset[BookingState]] = {
     S.PRECONFIRMED: frozenset({S.CONFIRMED, S.CANCELLING, S.LAPSED, S.CANCELLED}),
     S.CONFIRMED: frozenset({S.CANCELLING, S.CANCELLED}),
     # Giving back is a call like any other: its answer can be lost, and then reading decides.
-    S.CANCELLING: frozenset({S.CANCELLED, S.RESERVED, S.PRECONFIRMED, S.CONFIRMED, S.LAPSED, S.UNCERTAIN}),
+    S.CANCELLING: frozenset({S.CANCELLED, S.RESERVED, S.PRECONFIRMED, S.CONFIRMED, S.LAPSED}),
     S.UNCERTAIN: frozenset(
         {S.REQUESTED, S.RESERVED, S.PRECONFIRMED, S.CONFIRMED, S.CANCELLED, S.LAPSED, S.FAILED}
     ),

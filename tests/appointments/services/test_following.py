@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from appointments.errors import NotAllowed
 from appointments.models import Booking, Call, Watch
-from appointments.services.bookings import look_again, release_booking
+from appointments.services.bookings import keep_booking, look_again, release_booking
 from appointments.states import BookingState as S
 from tests.appointments.services.counter import (
     AT,
@@ -235,3 +235,25 @@ def test_every_step_is_written_down(office: Domain, state: S) -> None:
 
     assert states(booking)[-1] == state
     assert booking.events.order_by("-pk").first().at == booking.state_since
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "state"), [("cancel", S.CANCELLED), ("confirm", S.CONFIRMED), ("delete", S.LAPSED)]
+)
+def test_what_is_uncertain_follows_whatever_the_city_says(office: Domain, meanwhile: str, state: S) -> None:
+    booking = reserved(office)
+    office.munich.faults.add("lost_after", 1, ["preconfirm-appointment"])
+    office.munich.faults.add("html_502", 1, READ)
+    keep_booking(booking, now=office.now())
+    office.work()
+    booking.refresh_from_db()
+    assert booking.state == S.UNCERTAIN
+    desk = office.munich.desk
+    if meanwhile == "delete":
+        del desk.processes[booking.process_id]
+    else:
+        getattr(desk, meanwhile)(booking.process_id, booking.auth_key, office.munich.now())
+
+    settle(office, booking, minutes=1)
+
+    assert booking.state == state
