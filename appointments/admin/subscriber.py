@@ -124,7 +124,7 @@ class SubscriberAdmin(StaffAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
         """With the counts of the list, in the same query."""
         active = Q(watches__state=Watch.State.ACTIVE)
-        standing = Q(bookings__state__in=sorted(LIVE))
+        standing = Q(bookings__state__in=sorted(LIVE), bookings__ended_at=None)
         return (
             super()
             .get_queryset(request)

@@ -263,7 +263,12 @@ def watches() -> Watches:
 
 def live_bookings() -> list[tuple[BookingState, int]]:
     """How many bookings stand in each live state, in the order of the machine; states without any stay in."""
-    rows = Booking.objects.filter(state__in=sorted(LIVE)).order_by().values("state").annotate(n=Count("pk"))
+    rows = (
+        Booking.objects.filter(state__in=sorted(LIVE), ended_at=None)
+        .order_by()
+        .values("state")
+        .annotate(n=Count("pk"))
+    )
     counts = {row["state"]: row["n"] for row in rows}
     return [(state, counts.get(state, 0)) for state in BookingState if state in LIVE]
 

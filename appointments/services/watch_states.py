@@ -1,4 +1,4 @@
-"""How a watch ends and, when an appointment falls through, stands again."""
+"""How a watch ends."""
 
 from datetime import datetime
 
@@ -19,12 +19,3 @@ def end_watch(watch: Watch, state: str, *, now: datetime) -> bool:
             WatchOffice.objects.filter(watch=watch).update(active=False)
             refresh_targets(watch.search, now=now)
     return bool(ended)
-
-
-def reopen_watch(watch: Watch, *, now: datetime) -> None:
-    """Watch on after an appointment fell through: a fulfilled watch stands again; others stay as they are."""
-    with transaction.atomic():
-        if Watch.objects.filter(pk=watch.pk, state=State.FULFILLED).update(state=State.ACTIVE, ended_at=None):
-            watch.refresh_from_db()
-            WatchOffice.objects.filter(watch=watch).update(active=True)
-            refresh_targets(watch.search, now=now)

@@ -16,7 +16,7 @@ from appointments.services.bookings import (
     swap_booking,
 )
 from appointments.services.contact import missing_contact
-from appointments.states import HOLDING, LIVE, BookingState
+from appointments.states import HOLDING, BookingState
 from bot import callback_data as cd
 from bot import dates
 from bot.booking_screens import booking_screen, field_name
@@ -132,7 +132,7 @@ def other(talk: Talk) -> Screen | None:
 def release(talk: Talk) -> Screen | None:
     """Really give back what the city has the data for already?"""
     found = _booking(talk, talk.memory.get("booking"))
-    if found is None or found.state not in LIVE:
+    if found is None or not found.is_live:
         return _booking_instead(talk, found)
     title = _("Cancel this appointment?") if found.state == S.CONFIRMED else _("Give this time back?")
     place = render("_place", b=BookingView(found, talk.now))
@@ -352,7 +352,7 @@ def swap(talk: Talk, data: cd.SwapSlot) -> None:
 
 def _release(talk: Talk, found: Booking) -> None:
     """A hold goes back at once; what the city has data for is asked about again."""
-    if found.state not in LIVE:
+    if not found.is_live:
         raise NotAllowed(found.state)
     if found.wish == Booking.Wish.RELEASE:
         talk.toast(_("I am already giving it back."))
