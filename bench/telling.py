@@ -29,6 +29,7 @@ def measure_one(stage: Stage, samples: int) -> list[Line]:
         message = stage.simulators.wait_for(lambda exchange: _is_sent(exchange, chats[office]), since, 20)[0]  # noqa: B023
         taken.append(message.arrived_at - answer.answered_at)
         stage.simulators.city.remove_places(office, [service], starts_at)
+        stage.end_bursts()
     stage.rest()
     worst = percentile(taken, 0.99)
     return [
