@@ -170,7 +170,7 @@ def test_bad_input_gets_a_clear_answer_and_changes_nothing(running: Installation
     kim.say("x" * 4000)
     kim.say(photo=True)
     assert "text and buttons" in kim.last()
-    kim.start_watching("anmeldung", "Wohnsitzanmeldung", "Riesenfeldstraße", "Tell me")
+    kim.start_watching("anmeldung", "Wohnsitzanmeldung", "Scheidplatz", "Tell me")
     message, data = kim.button("Start watching")
 
     for _tap in range(10):

@@ -8,7 +8,7 @@ _RUPPERT_19 = Place("Ruppertstraße", "19", "80337", 48.124682, 11.549866)
 _RUPPERT_11 = Place("Ruppertstraße", "11", "80337", 48.123858, 11.551734)
 _ORLEANS = Place("Orleansstraße", "50", "81667", 48.128656, 11.604954)
 _LEONROD = Place("Leonrodstraße", "21", "80634", 48.153736, 11.535667)
-_RIESENFELD = Place("Riesenfeldstraße", "75", "80809", 48.185112, 11.557021)
+_SCHEIDPLATZ = Place("Belgradstraße", "77", "80804", 48.167647, 11.573679)
 _FORSTENRIED = Place("Forstenrieder Allee", "61a", "81476", 48.093835, 11.499208)
 _PASING = Place("Landsberger Straße", "486", "81241", 48.147058, 11.462115)
 _EICHSTAETT = Place("Eichstätter Straße", "2", "80686", 48.131989, 11.520093)
@@ -126,7 +126,7 @@ OFFICES: tuple[Office, ...] = (
     _citizens_office(54261, 136, "Bürgerbüro Pasing", "KVR-II/235", _PASING, 80, "Wartezone im Erdgeschoss"),
     _citizens_office(102526, 169, "Bürgerbüro Forstenrieder Allee", "KVR-II/234", _FORSTENRIED, 60),
     _citizens_office(102523, 154, "Bürgerbüro Leonrodstraße", "KVR-II/232", _LEONROD, 50),
-    _citizens_office(102524, 157, "Bürgerbüro Riesenfeldstraße", "KVR-II/233", _RIESENFELD, 40),
+    _citizens_office(102524, 157, "Bürgerbüro Scheidplatz", "KVR-II/233", _SCHEIDPLATZ, 40),
     _quick_counter(10500, 175, "Bürgerbüro Ruppertstraße", "KVR-II/225", _RUPPERT_19, 100),
     _quick_counter(1060069, 124, "Bürgerbüro Orleansplatz", "KVR-II/231 SP", _ORLEANS, 90),
     _quick_counter(10181768, 121, "Bürgerbüro Pasing", "KVR-II/235 Team 1", _PASING, 80),
