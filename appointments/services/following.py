@@ -33,6 +33,8 @@ S = BookingState
 Wish = Booking.Wish
 # The city's words for an appointment that is no more.
 GONE_WORDS = frozenset({"deleted", "blocked", "anonymized"})
+# People also cancel on the city's own page: a look a day notices it before the reminder does.
+CONFIRMED_LOOK = timedelta(days=1)
 FOLLOWED = (S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.RESERVED, S.CONFIRMED)
 
 
@@ -100,7 +102,8 @@ def take_word(booking: Booking, appointment: types.Appointment, *, now: datetime
         return _still_preconfirmed(booking, now=now)
     if word == "reserved" and booking.state in (S.UNCERTAIN, S.CANCELLING):
         return _still_reserved(booking, now=now)
-    Booking.objects.filter(pk=booking.pk).update(city_status=word[:30])
+    if booking.state != S.CONFIRMED:  # on the day of the visit the city has other words for what stands
+        Booking.objects.filter(pk=booking.pk).update(city_status=word[:30])
     return booking
 
 
@@ -113,7 +116,7 @@ def _confirmed(booking: Booking, appointment: types.Appointment, *, now: datetim
             city_status="confirmed",
             confirmed_at=booking.confirmed_at or now,
             display_number=(appointment.display_number or booking.display_number)[:50],
-            follow_at=None,
+            follow_at=now + CONFIRMED_LOOK,
             remind_at=next_reminder(booking.starts_at, now=now),
         )
         if booking.wish == Wish.RELEASE:
@@ -257,6 +260,8 @@ def settle_unnamed(booking: Booking, *, now: datetime) -> Booking:
 
 def _pause(booking: Booking, now: datetime) -> timedelta:
     """Looks are frequent at first, when people open the mail, then rarer; every look counts against the limit."""
+    if booking.state == S.CONFIRMED:
+        return CONFIRMED_LOOK
     age = now - booking.state_since
     if age < timedelta(minutes=3):
         return timedelta(seconds=15)

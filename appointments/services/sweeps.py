@@ -116,7 +116,11 @@ def _overdue_steps(now: datetime) -> int:
 
 def _follow_ups(now: datetime) -> int:
     """Bookings whose turn it is to be read at the city."""
-    due = Booking.objects.filter(follow_at__lte=now, state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING))
+    due = Booking.objects.filter(
+        follow_at__lte=now,
+        ended_at=None,
+        state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.CONFIRMED),
+    )
     found = 0
     for booking in due.order_by("follow_at")[:BATCH]:
         found += 1

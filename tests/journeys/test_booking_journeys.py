@@ -302,3 +302,30 @@ def test_nobody_is_reminded_of_a_cancelled_appointment(office: Office) -> None:
     office.sweep()
 
     assert "reminder_day" not in office.mailman.kinds()
+
+
+def test_an_appointment_cancelled_on_the_citys_page_is_noticed_and_told(office: Office) -> None:
+    booking = confirmed_booking(office)
+    office.desk.api.cancel(booking.key)
+
+    office.advance(hours=25)
+    office.sweep()
+
+    booking.refresh_from_db()
+    assert (booking.state, booking.reason) == (S.CANCELLED, "elsewhere")
+    assert office.mailman.kinds()[-1] == "appointment_gone"
+
+
+def test_an_appointment_that_stands_is_read_once_a_day_and_nothing_is_said(office: Office) -> None:
+    booking = confirmed_booking(office)
+    asked = len(office.munich.requests)
+    told = len(office.mailman.sent)
+
+    for _hour in range(26):
+        office.advance(hours=1)
+        office.sweep()
+
+    booking.refresh_from_db()
+    assert booking.state == S.CONFIRMED
+    assert len(office.munich.requests) - asked == 1
+    assert office.mailman.kinds()[told:] == []
