@@ -7,7 +7,6 @@ of calls, then more than 60 s of quiet. Source: contract of the city's API, "Lim
 
 from datetime import timedelta
 
-CITY_WINDOW = timedelta(seconds=60)
 # A second more than the city's window: it starts counting when our request arrives there, not when it leaves here.
 QUIET_GAP = timedelta(seconds=61)
 # Calls of a round that only bookings may use.

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from appointments.models import Booking, Subscriber
-from appointments.states import ENDED, HOLDING, LIVE, BookingState
+from appointments.states import HOLDING, LIVE, BookingState
 
 
 def _with_everything_shown() -> QuerySet[Booking]:
@@ -29,21 +29,6 @@ def held_booking_of(subscriber: Subscriber) -> Booking | None:
     """
     holding = Q(state__in=sorted(HOLDING)) | Q(state=BookingState.CANCELLING, confirmed_at=None)
     return _with_everything_shown().filter(holding, subscriber=subscriber).first()
-
-
-def upcoming_appointments_of(subscriber: Subscriber, *, now: datetime) -> list[Booking]:
-    """Appointments the city has confirmed that lie ahead, soonest first."""
-    return list(
-        _with_everything_shown()
-        .filter(subscriber=subscriber, state=BookingState.CONFIRMED, starts_at__gt=now)
-        .order_by("starts_at", "pk")
-    )
-
-
-def past_bookings_of(subscriber: Subscriber, *, now: datetime, limit: int = 10) -> list[Booking]:
-    """Bookings that ended, and appointments whose time is over, newest first."""
-    over = Q(state__in=sorted(ENDED)) | Q(state=BookingState.CONFIRMED, starts_at__lte=now)
-    return list(_with_everything_shown().filter(over, subscriber=subscriber).order_by("-created_at")[:limit])
 
 
 def booking_of(subscriber: Subscriber, booking_id: int) -> Booking | None:

@@ -13,6 +13,7 @@ from appointments.services.bookings import advance, tell_released
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.reserving import tell_reserved
 from appointments.services.sending import (
     FIRST_LOOK,
     MOST_UNCLEAR,
@@ -20,6 +21,7 @@ from appointments.services.sending import (
     ask_for_other_data,
     lapse,
     pause_before_sending,
+    tell_check_mail,
     times_sent,
 )
 from appointments.services.visits import next_reminder
@@ -184,15 +186,7 @@ def _still_preconfirmed(booking: Booking, *, now: datetime) -> Booking:
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
         else:
-            enqueue(
-                booking.subscriber,
-                "check_mail",
-                now=now,
-                booking=booking,
-                dedup_key=f"check_mail:{booking.pk}",
-                thread=f"mail:{booking.pk}",
-                priority=8,
-            )
+            tell_check_mail(booking, now=now)
     return booking
 
 
@@ -213,15 +207,7 @@ def _still_reserved(booking: Booking, *, now: datetime) -> Booking:
         elif booking.wish == Wish.BOOK:
             _send_again(booking, now=now)
         else:
-            enqueue(
-                booking.subscriber,
-                "appointment_reserved",
-                now=now,
-                booking=booking,
-                dedup_key=f"appointment_reserved:{booking.pk}",
-                thread=f"booking:{booking.pk}",
-                priority=9,
-            )
+            tell_reserved(booking, now=now)
     return booking
 
 

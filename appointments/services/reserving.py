@@ -25,7 +25,6 @@ from appointments.services.queueing import queue_task
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import (
-    CaptchaRefused,
     GateClosed,
     OutcomeUnknown,
     RateLimited,
@@ -84,18 +83,10 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
 
 def _reserve(booking: Booking, desk: Desk) -> types.Appointment:
     slot = types.Slot(office_id=booking.office.upstream_id, starts_at=booking.starts_at)
-    guarded = booking.office.captcha_required
-    for attempt in range(2):
-        token = desk.tokens.token() if guarded else ""
-        try:
-            return desk.api.reserve(slot, booking.search.services, captcha_token=token)
-        except CaptchaRefused as refused:
-            # Refused before it had any effect: once more with a fresh token is no blind repetition.
-            guarded = True
-            desk.tokens.refused(refused)
-            if attempt:
-                raise
-    raise AssertionError("unreachable")
+    return desk.tokens.use(
+        lambda token: desk.api.reserve(slot, booking.search.services, captcha_token=token),
+        needed=booking.office.captcha_required,
+    )
 
 
 def record_reservation(
@@ -136,10 +127,8 @@ def record_reservation(
     return booking
 
 
-def _act_on_hold(booking: Booking, *, now: datetime) -> None:
-    if booking.wish == Wish.RELEASE:
-        queue_task("cancel_appointment", booking.pk)
-        return
+def tell_reserved(booking: Booking, *, now: datetime) -> None:
+    """Say that the slot is held and ask what the person wants; said once, however the booking came there."""
     enqueue(
         booking.subscriber,
         "appointment_reserved",
@@ -149,6 +138,13 @@ def _act_on_hold(booking: Booking, *, now: datetime) -> None:
         thread=f"booking:{booking.pk}",
         priority=9,
     )
+
+
+def _act_on_hold(booking: Booking, *, now: datetime) -> None:
+    if booking.wish == Wish.RELEASE:
+        queue_task("cancel_appointment", booking.pk)
+        return
+    tell_reserved(booking, now=now)
     if booking.wish == Wish.BOOK:
         queue_task("send_booking", booking.pk)
 

@@ -90,18 +90,23 @@ def record_preconfirmation(booking: Booking, appointment: types.Appointment, *, 
             follow_at=now + FIRST_LOOK,
             remind_at=max(now, activate_until - REMIND_BEFORE),
         )
-        enqueue(
-            booking.subscriber,
-            "check_mail",
-            now=now,
-            booking=booking,
-            dedup_key=f"check_mail:{booking.pk}",
-            thread=f"mail:{booking.pk}",
-            priority=8,
-        )
+        tell_check_mail(booking, now=now)
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
     return booking
+
+
+def tell_check_mail(booking: Booking, *, now: datetime) -> None:
+    """Say that the city's link has to be opened; said once, however the booking came there."""
+    enqueue(
+        booking.subscriber,
+        "check_mail",
+        now=now,
+        booking=booking,
+        dedup_key=f"check_mail:{booking.pk}",
+        thread=f"mail:{booking.pk}",
+        priority=8,
+    )
 
 
 def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from appointments.upstream.errors import CaptchaRefused
 from captcha import services as captcha
 from captcha.types import Transport
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -23,6 +26,22 @@ class TokenSource:
         """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
         self._used = captcha.get_token(self.transport, site=self.site, mode=self.mode, now=self.clock)
         return self._used
+
+    def use(self, ask: Callable[[str], T], *, needed: bool) -> T:
+        """What `ask` returns for a token ("" if none is `needed`); asked once more with a fresh one if it is refused.
+
+        The city refuses a token before the call has any effect, so asking again is no blind repetition. Raises what
+        `ask` raises, `CaptchaRefused` for the second refusal, and `captcha.errors.CaptchaError`.
+        """
+        try:
+            return ask(self.token() if needed else "")
+        except CaptchaRefused as refused:
+            self.refused(refused)
+        try:
+            return ask(self.token())
+        except CaptchaRefused as refused:
+            self.refused(refused)
+            raise
 
     def refused(self, error: CaptchaRefused) -> None:
         """The city did not take the token handed out last."""

@@ -23,7 +23,7 @@ from appointments.services.sightings import record_answer
 from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
 from appointments.upstream.client import CitizenApi
-from appointments.upstream.errors import CaptchaRefused, GateClosed, UpstreamError
+from appointments.upstream.errors import GateClosed, UpstreamError
 from appointments.upstream.types import Calendar, CallKind, ServiceCount
 from captcha.errors import CaptchaError
 
@@ -113,6 +113,7 @@ class Watcher:
         try:
             record_answer(target, calendar, [office.upstream_id for office in offices], now=self.clock())
         except Exception:
+            # Nor must one answer we cannot write down.
             logger.exception("Answer not recorded", extra={"target": target.pk})
             self._note(target, well=False, last_error="not_recorded")
             return PACE
@@ -123,24 +124,18 @@ class Watcher:
         """The city's calendar for `target`; a token that died on the way is renewed once."""
         today = self.clock().astimezone(MUNICH).date()
         first, last = (target.day, target.day) if target.day else (today, today + HORIZON)
-        for attempt in range(2):
-            token = self.tokens.token() if target.guarded else ""
-            try:
-                return self.api.calendar(
-                    target.search.services,
-                    [office.upstream_id for office in offices],
-                    first,
-                    last,
-                    day=target.day,
-                    captcha_token=token,
-                    kind=CallKind.DETAIL if target.day else CallKind.SWEEP,
-                )
-            except CaptchaRefused as refused:
-                # Refused before any effect, so asking once more with a fresh token is safe.
-                self.tokens.refused(refused)
-                if attempt:
-                    raise
-        raise AssertionError("unreachable")
+        return self.tokens.use(
+            lambda token: self.api.calendar(
+                target.search.services,
+                [office.upstream_id for office in offices],
+                first,
+                last,
+                day=target.day,
+                captcha_token=token,
+                kind=CallKind.DETAIL if target.day else CallKind.SWEEP,
+            ),
+            needed=target.guarded,
+        )
 
     def _note(self, target: PollTarget, *, well: bool, **fields: object) -> None:
         now = self.clock()

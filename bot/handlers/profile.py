@@ -19,8 +19,6 @@ from bot.talk import Talk
 
 FIELDS = ("family_name", "email", "telephone")
 QUESTIONS = ("custom_text", "custom_text_2")
-# What may come after the last question.
-THEN = ("booking", "draft", "profile")
 
 
 def missing_for_auto(talk: Talk, draft: Draft) -> list[str]:

@@ -109,9 +109,6 @@ class Catalogue:
         office = self.offices.get(office_id)
         return office.scope if office else None
 
-    def office_of_scope(self, scope_id: int) -> Office | None:
-        return next((o for o in self.offices.values() if o.scope and o.scope.id == scope_id), None)
-
     def offices_of(self, service_id: int) -> list[int]:
         return sorted(relation.office_id for relation in self.relations if relation.service_id == service_id)
 
