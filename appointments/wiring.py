@@ -14,8 +14,10 @@ from requests.adapters import HTTPAdapter
 from appointments.policy import FairPolicy
 from appointments.services import ending
 from appointments.services.desk import Desk
+from appointments.services.dialects import DatabaseDialect
 from appointments.services.gate import DatabaseGate
 from appointments.services.tokens import TokenSource
+from appointments.services.unread import UnreadBook
 from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
@@ -56,7 +58,14 @@ def pin_address_family() -> None:
 def city() -> CitizenApi:
     """The city's API behind the gate."""
     pin_address_family()
-    return CitizenApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+    return CitizenApi(
+        city_session(),
+        settings.MUNICH_API_URL,
+        gate=gate(),
+        time_limit=TIME_LIMIT,
+        dialect=DatabaseDialect(settings.MUNICH_API_URL, timezone.now),
+        unread=UnreadBook(timezone.now),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,7 @@ class Dialect(StrEnum):
     D2 = "D2"  # muc26 to muc45
     D1 = "D1"  # muc20 to muc25
     D1_MUC19 = "D1-muc19"
+    D0 = "D0"  # the retired back end: known by its answers, not spoken
     UNKNOWN = "unknown"
 
 
@@ -67,6 +68,7 @@ _CALENDARS: dict[Dialect, Callable[[Ask, CalendarQuestion], Calendar]] = {
     Dialect.D1: merged_calendar,
     Dialect.D1_MUC19: earliest_calendar,
 }
+_HOPELESS = (Dialect.D0, Dialect.UNKNOWN)
 
 
 def calendar(ask: Ask, question: CalendarQuestion, memory: DialectMemory) -> Calendar:
@@ -76,13 +78,14 @@ def calendar(ask: Ask, question: CalendarQuestion, memory: DialectMemory) -> Cal
     "retiredBackend" when the address leads to the back end that was switched off in 2025.
     """
     known = memory.recall()
-    if known is not None and known is not Dialect.UNKNOWN:
+    if known in _CALENDARS:
         try:
             return _CALENDARS[known](ask, question)
         except RouteGone as gone:
             _only_if_missing(gone)
-    untried = [Dialect.D3] if known is Dialect.UNKNOWN else [each for each in _CALENDARS if each is not known]
-    code = UNKNOWN_CODE
+    hopeless = known in _HOPELESS
+    untried = [Dialect.D3] if hopeless else [each for each in _CALENDARS if each is not known]
+    code = RETIRED_CODE if known is Dialect.D0 else UNKNOWN_CODE
     for dialect in untried:
         try:
             found = _CALENDARS[dialect](ask, question)
@@ -96,8 +99,8 @@ def calendar(ask: Ask, question: CalendarQuestion, memory: DialectMemory) -> Cal
             raise
         memory.remember(dialect, REMEMBERED_FOR)
         return found
-    if known is not Dialect.UNKNOWN:
-        memory.remember(Dialect.UNKNOWN, UNKNOWN_FOR)
+    if not hopeless:
+        memory.remember(Dialect.D0 if code == RETIRED_CODE else Dialect.UNKNOWN, UNKNOWN_FOR)
     raise RouteGone(code, NOT_FOUND)
 
 

@@ -412,7 +412,7 @@ def test_the_retired_back_end_is_told_by_name_and_never_believed(free: bool) -> 
         city.ask()
 
     assert caught.value.code == "retiredBackend"
-    assert city.memory.recall() == Dialect.UNKNOWN
+    assert city.memory.recall() == Dialect.D0
 
 
 def test_the_errors_of_the_retired_back_end_are_errors() -> None:

@@ -78,9 +78,9 @@ def api_on(wire: Wire, gate: Recorder | None = None, **more: Any) -> CitizenApi:
     return CitizenApi(session, BASE_URL, gate=gate or Recorder(), time_limit=(1, 2), **more)
 
 
-def api_answering(status: int, body: Any, headers: dict[str, str] | None = None) -> CitizenApi:
+def api_answering(status: int, body: Any, headers: dict[str, str] | None = None, **more: Any) -> CitizenApi:
     """A client whose every request gets this answer."""
-    return api_on(Wire(lambda request: answer(status, body, headers)))
+    return api_on(Wire(lambda request: answer(status, body, headers)), **more)
 
 
 def error_body(*codes: str) -> dict[str, Any]:
