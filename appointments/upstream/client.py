@@ -39,6 +39,8 @@ LONGEST_RANGE = timedelta(days=350)
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 _CHUNK = 8 * 1024
+# The city marks its errors as good for five minutes; no cache on the way shall hand us one that is over.
+_MANNERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
 
 T = TypeVar("T")
 
@@ -333,7 +335,7 @@ class CitizenApi:
                 self._base_url + path,
                 params=params or None,
                 json=body,
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})},
+                headers={**_MANNERS, **(headers or {})},
                 timeout=self._time_limit,
                 allow_redirects=False,
                 stream=True,
