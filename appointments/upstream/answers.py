@@ -117,8 +117,9 @@ def error_codes(body: object) -> list[str] | None:
         entries = body["errors"] if isinstance(body["errors"], list) else []
         codes = [entry.get("errorCode") if isinstance(entry, dict) else None for entry in entries]
         return [code if isinstance(code, str) else "" for code in codes]
-    if isinstance(body.get("errorCode"), str):  # the flat form of the retired Node back end
-        return [body["errorCode"]]
+    flat = body.get("errorCode")  # the form of the retired Node back end
+    if flat is not None:
+        return [flat if isinstance(flat, str) else ""]
     return None
 
 
@@ -133,7 +134,12 @@ def raise_for_codes(answer: Answer, codes: list[str], body: object) -> NoReturn:
     code = known[0]
     if code in MAINTENANCE_CODES:
         raise Unavailable(code, answer.status, maintenance=True)
+    doubtful = code in DOUBTFUL_CODES or (
+        answer.changes and (answer.status >= 500 or any(other in DOUBTFUL_CODES for other in known))
+    )
     if code in NOTHING_FREE_CODES:
+        if answer.reserves and doubtful:
+            answer.broken(code)
         if answer.reserves:
             raise SlotTaken(code, answer.status)
         _raise_if_retired(answer, body)
@@ -144,9 +150,6 @@ def raise_for_codes(answer: Answer, codes: list[str], body: object) -> NoReturn:
         answer.not_understood("a slot is gone, but none was asked for", body)
     if leaf is RateLimited:
         raise RateLimited(code, answer.status, pause_asked(answer.headers))
-    doubtful = code in DOUBTFUL_CODES or (
-        answer.changes and (answer.status >= 500 or any(other in DOUBTFUL_CODES for other in known))
-    )
     if doubtful:
         answer.broken(code)
     if leaf is InvalidContact:
