@@ -72,7 +72,7 @@ def newest_calendar(ask: Ask, question: CalendarQuestion) -> Calendar:
     def read(answer: Answer) -> Calendar:
         if says_nothing_free(answer):
             return Calendar(days=())
-        return reading.calendar(body_of(answer), start, end)
+        return reading.calendar(_of_today(answer), start, end)
 
     return ask(question.kind, "/available-calendar/", params, read)
 

@@ -6,12 +6,11 @@ import pytest
 
 from appointments.models import Booking, CityDialect, PollTarget, Slot, Watch
 from appointments.services.bookings import keep_booking, look_again
-from appointments.services.dialects import DatabaseDialect
 from appointments.services.watching import BLIND_AFTER, tell_blindness
 from appointments.states import BookingState as S
 from termin_project.sandbox.city import CityWorld, Clock
 from termin_project.sandbox.city.releases import Release
-from tests.conftest import BASE, MONDAY, PASING, RUPPERT, Office
+from tests.conftest import MONDAY, PASING, RUPPERT, Office
 
 THURSDAY_9 = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 TAGS = {"D3": 47, "D2": 45, "D2-2025": 28, "D1": 25, "D1-muc19": 19}
@@ -87,7 +86,6 @@ def test_new_software_at_the_city_in_mid_watch_changes_nothing_for_people(office
 
 
 def test_a_city_we_cannot_speak_to_is_blindness_and_never_nothing_free(office: Office) -> None:
-    office.watcher.api._dialect = DatabaseDialect(BASE, office.now)  # as in the wiring
     office.watch(mode="notify")
     office.open(THURSDAY_9)
     office.look()
