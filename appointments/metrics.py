@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from appointments.models import Call, GateState, Heartbeat, Slot
+from appointments.models import Call, GateState, Heartbeat, Slot, UnreadAnswer
 from appointments.selectors import dashboard, health
 
 PREFIX = "termin_"
@@ -48,7 +48,13 @@ class TerminCollector(Collector):
             took.add_metric([row["kind"], row["code"]], row["total"])
             if row["kind"] == "captcha":
                 solves.add_metric([row["code"]], row["n"])
-        yield from (calls, took, solves)
+        unread = _family(
+            "unread_answers", "Answers of the city kept because we could not read them, by route.", "path"
+        )
+        forms = UnreadAnswer.objects.order_by().values("path").annotate(n=Sum("times"))
+        for path, times in forms.order_by("path").values_list("path", "n"):
+            unread.add_metric([path], times)
+        yield from (calls, took, solves, unread)
 
     def _gate(self) -> Iterator[Metric]:
         used = _family("gate_used", "Calls of this round as the gate counted them.", "egress")

@@ -14,8 +14,10 @@ from requests.adapters import HTTPAdapter
 from appointments.policy import FairPolicy
 from appointments.services import ending
 from appointments.services.desk import Desk
+from appointments.services.dialects import DatabaseDialect
 from appointments.services.gate import DatabaseGate
 from appointments.services.tokens import TokenSource
+from appointments.services.unread import UnreadBook
 from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
@@ -27,12 +29,17 @@ TIME_LIMIT = (CONNECT_SECONDS, READ_SECONDS)
 
 @lru_cache(maxsize=1)
 def city_session() -> requests.Session:
-    """One pooled session per process: no cookies, no retries of its own, and our honest name."""
+    """One pooled session per process: no cookies, no retries of its own, and our honest name.
+
+    Its pool holds one connection, which is kept open, and whoever wants it while it is in use waits: one request at a
+    time, whatever threads a process has. Between processes the chain of watching (one lease) keeps watching to one
+    request at a time; bookings may pass beside it, one for each of the `BOOKING_WORKERS`, counted by the same gate.
+    """
     session = requests.Session()
     session.headers["User-Agent"] = settings.CITY_USER_AGENT
     session.trust_env = False  # a proxy in the environment would change the address the token is bound to
     session.cookies.set_policy(_no_cookies())
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=4, max_retries=0)
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, pool_block=True, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -56,7 +63,14 @@ def pin_address_family() -> None:
 def city() -> CitizenApi:
     """The city's API behind the gate."""
     pin_address_family()
-    return CitizenApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+    return CitizenApi(
+        city_session(),
+        settings.MUNICH_API_URL,
+        gate=gate(),
+        time_limit=TIME_LIMIT,
+        dialect=DatabaseDialect(settings.MUNICH_API_URL, timezone.now),
+        unread=UnreadBook(timezone.now),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -37,6 +37,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("captcha.CaptchaToken", _("Captcha"), "verified_user"),
             ("appointments.Call", _("Calls"), "swap_vert"),
             ("appointments.CallCount", _("Calls counted"), "bar_chart"),
+            ("appointments.UnreadAnswer", _("Answers not understood"), "help"),
+            ("appointments.CityDialect", _("Dialect"), "translate"),
         ),
     ),
     (

@@ -8,6 +8,7 @@ from appointments.models.subscriber import Profile, Subscriber
 from appointments.models.throttle import CircuitBreaker, GateState, Heartbeat, Lease
 from appointments.models.traffic import Call, CallCount
 from appointments.models.watch import PollTarget, Search, Watch, WatchOffice
+from appointments.models.wire import CityDialect, UnreadAnswer
 
 __all__ = [
     "Booking",
@@ -16,6 +17,7 @@ __all__ = [
     "CallCount",
     "CatalogueState",
     "CircuitBreaker",
+    "CityDialect",
     "GateState",
     "Heartbeat",
     "Lease",
@@ -29,6 +31,7 @@ __all__ = [
     "Sighting",
     "Slot",
     "Subscriber",
+    "UnreadAnswer",
     "Watch",
     "WatchOffice",
 ]

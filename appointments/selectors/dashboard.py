@@ -23,6 +23,7 @@ from appointments.models import (
     OutboxMessage,
     Sighting,
     Slot,
+    UnreadAnswer,
     Watch,
 )
 from appointments.models.outbox import OVERTAKEN
@@ -141,6 +142,8 @@ class Traffic:
     p95: int | None
     bad_percent: float
     outcomes: tuple[Outcome, ...]
+    # Forms of answers we could not read in the last day, however often they came.
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +382,7 @@ def _traffic(now: datetime) -> Traffic:
             Outcome(code, count, round(100 * count / total, 1), bad_codes[code] > 0)
             for code, count in codes.most_common(8)
         ),
+        unread=UnreadAnswer.objects.filter(last_at__gte=now - timedelta(days=1)).count(),
     )
 
 

@@ -41,6 +41,13 @@ class Gate(Protocol):
         """Admit one call of this kind, or raise `GateClosed(retry_at)`."""
 
 
+class UnreadNotes(Protocol):
+    """Where answers that could not be read are kept for staff: their form, never their content."""
+
+    def note(self, *, method: str, path: str, status: int | None, code: str, shape: str) -> None:
+        """One such answer came. Must not raise: the caller has a failure of its own to tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceCount:
     """A service and how many times it is wanted (1 to 25)."""

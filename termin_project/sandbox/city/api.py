@@ -146,7 +146,9 @@ def _fresh_token(call: Call) -> str:
     return call.world.captcha.token(call.address, call.now)
 
 
-ENDPOINTS: dict[tuple[str, str], Callable[[Call], object]] = {
+Endpoint = Callable[[Call], object]
+
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "offices-and-services"): offices_and_services,
     ("GET", "available-calendar"): available_calendar,
     ("GET", "captcha-details"): captcha_details,

@@ -19,12 +19,14 @@ from appointments.models import (
     CallCount,
     CatalogueState,
     CircuitBreaker,
+    CityDialect,
     GateState,
     Heartbeat,
     Lease,
     PollTarget,
     Sighting,
     Subscriber,
+    UnreadAnswer,
 )
 from captcha.models import CaptchaToken
 from termin_project.staff_admin import StaffAdmin, masked
@@ -89,6 +91,10 @@ def rows(staff: User) -> None:
     Heartbeat.objects.create(name="bot", at=now)
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
     CallCount.objects.create(span="hour", starts_at=now, kind="sweep", code="ok", calls=4, milliseconds=40)
+    CityDialect.objects.create(address="http://city", dialect="D3", found_at=now, until=now)
+    UnreadAnswer.objects.create(
+        fingerprint="f", method="GET", path="/p/", code="notUnderstood", shape="{}", first_at=now, last_at=now
+    )
     CaptchaToken.objects.create(
         site="city|default",
         state="valid",
