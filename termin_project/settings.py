@@ -280,6 +280,8 @@ KEEP_DAYS = env.int("KEEP_DAYS", default=90)
 NOTIFICATION_CHANNELS = {"telegram": "bot.channel.TelegramChannel"}
 # Names this computer's address towards the city; hosts behind one address share one name.
 EGRESS_NAME = env.str("EGRESS_NAME", default="default")
+# Requests to the city on one day after which watching stops until midnight; bookings go on. 0: no such limit.
+CITY_DAILY_QUOTA = env.int("CITY_DAILY_QUOTA", default=40_000)
 
 # --- Language and time -----------------------------------------------------------------------------------
 
