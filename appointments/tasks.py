@@ -9,6 +9,7 @@ from appointments import wiring
 from appointments.channels import channel
 from appointments.models import Booking
 from appointments.services import (
+    blindness,
     counting,
     ending,
     following,
@@ -101,7 +102,7 @@ def sweep() -> str:
     if leases.take_lease("sweep", sweeps.FORGOTTEN / 3, now=now) is None:
         return "sweep: runs"
     found = sweeps.sweep_bookings(now=now)
-    blind, seeing = watching.tell_blindness(now=now)
+    blind, seeing = blindness.tell_blindness(now=now)
     woken = watches.wake_snoozed(now=now)
     erased = subscribers.finish_erasures()
     return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"

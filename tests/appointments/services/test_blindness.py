@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from appointments.models import CircuitBreaker, GateState, Watch
+from appointments.services.blindness import tell_blindness
 from appointments.services.watches import pause_watch, resume_watch
-from appointments.services.watching import tell_blindness
 from appointments.upstream.types import ServiceCount
 from tests.appointments.services.counter import look
 from tests.conftest import REGISTER, Office
