@@ -12,6 +12,7 @@ from appointments.services import (
     blindness,
     counting,
     ending,
+    escalation,
     following,
     leases,
     outbox,
@@ -103,9 +104,10 @@ def sweep() -> str:
         return "sweep: runs"
     found = sweeps.sweep_bookings(now=now)
     blind, seeing = blindness.tell_blindness(now=now)
+    alerts, _over = escalation.escalate(now=now)
     woken = watches.wake_snoozed(now=now)
     erased = subscribers.finish_erasures()
-    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"
+    return f"sweep: {found}, blind {blind}, seeing {seeing}, alerts {alerts}, woken {woken}, erased {erased}"
 
 
 def count_calls() -> str:

@@ -276,3 +276,14 @@ def sight_reason(code: str) -> str:
     if "captcha" in code.lower():
         code = "captcha"
     return words.get(known.get(code, code), _("it does not answer"))
+
+
+def part_name(breaker: str) -> str:
+    """What a circuit breaker guards, in plain words."""
+    return {
+        "watching": _("looking at the calendar"),
+        "booking": _("sending bookings"),
+        "following": _("following bookings"),
+        "captcha": _("the captcha"),
+        "catalogue": _("the catalogue"),
+    }.get(breaker, breaker)
