@@ -11,8 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
-from appointments.limits import Rules
 from appointments.policy import FairPolicy
+from appointments.selectors.traffic import city_rules
 from appointments.services import ending
 from appointments.services.desk import Desk
 from appointments.services.gate import CityGate, DatabaseGate
@@ -63,7 +63,7 @@ def city() -> CitizenApi:
 @lru_cache(maxsize=1)
 def gate() -> CityGate:
     """The gate of this computer's address: in Redis where there is one, else in the database."""
-    rules = Rules(daily_quota=settings.CITY_DAILY_QUOTA)
+    rules = city_rules()
     if not settings.REDIS_URL:
         return DatabaseGate(settings.EGRESS_NAME, timezone.now, rules=rules)
     # Imported here: without Redis its client would only take memory and time to start.
