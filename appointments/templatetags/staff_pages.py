@@ -55,7 +55,7 @@ _KINDS = {
     "booking": gettext_lazy("bookings"),
     "follow": gettext_lazy("looks after bookings"),
     "probe": gettext_lazy("is the city there"),
-    "watching": gettext_lazy("watching"),
+    "watching": gettext_lazy("looks at the city's calendar"),
     "following": gettext_lazy("looks after bookings"),
 }
 
