@@ -79,8 +79,8 @@ class BenchTown:
         )
         for module in (queueing, tasks):
             module.async_task = self.queue.put  # type: ignore[attr-defined]
-        wiring.desk = lambda: desk  # type: ignore[assignment]
-        tasks.timezone = SimpleNamespace(now=clock)  # type: ignore[assignment, attr-defined]
+        wiring.desk = lambda: desk
+        tasks.timezone = SimpleNamespace(now=clock)  # type: ignore[assignment]
         sync_catalogue(api, now=clock())
         self.advance(seconds=70)
 
