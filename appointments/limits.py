@@ -123,8 +123,11 @@ class Outcome:
 
 
 def largest_round(limit: int) -> int:
-    """How many calls watching may use of one round, given the city's limit: two thirds, bookings' reserve kept."""
-    return max(min(SMALLEST_ROUND, limit - 1), min(limit * 2 // 3, booking_bound(limit) - BOOKING_RESERVE))
+    """How many calls watching may use of one round, given the city's limit: two thirds, bookings' reserve kept.
+
+    Never none, however small the limit: without any call we would not learn that it has grown again.
+    """
+    return max(1, min(SMALLEST_ROUND, limit - 1), min(limit * 2 // 3, booking_bound(limit) - BOOKING_RESERVE))
 
 
 def shrink_round(cap: int) -> int:

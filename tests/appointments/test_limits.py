@@ -37,7 +37,7 @@ def test_watching_leaves_at_least_eight_calls_of_every_limit_that_has_them(limit
 
 
 def test_a_tiny_limit_is_watched_with_all_the_same() -> None:
-    assert [limits.largest_round(limit) for limit in (1, 2, 5, 12)] == [0, 1, 4, 4]
+    assert [limits.largest_round(limit) for limit in (1, 2, 5, 12)] == [1, 1, 4, 4]
 
 
 @given(
