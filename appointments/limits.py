@@ -207,6 +207,11 @@ def watch_distance(now: datetime, rules: Rules) -> timedelta:
     return rules.night_distance if is_night(now, rules) else rules.distance
 
 
+def is_quota_used_up(book: Ledger, now: datetime, rules: Rules) -> bool:
+    """Whether watching rests until midnight because of the requests of this day."""
+    return bool(rules.daily_quota) and book.day == local_day(now) and book.used_today >= rules.daily_quota
+
+
 def local_day(now: datetime) -> str:
     """The day in Munich, as `2026-11-23`."""
     return now.astimezone(MUNICH).date().isoformat()
@@ -250,7 +255,7 @@ def admit(
     used_today = book.used_today if book.day == day else 0
     buckets = dict(book.buckets)
     if not hurries:
-        if rules.daily_quota and used_today >= rules.daily_quota:
+        if is_quota_used_up(book, now, rules):
             return Wait(next_midnight(now), "quota")
         distance = watch_distance(now, rules)
         if kind in _MEASURED and book.watched_at is not None and now - book.watched_at < distance:
@@ -371,7 +376,7 @@ def why_slow(book: Ledger, now: datetime, rules: Rules) -> tuple[str, ...]:
     reasons = []
     if book.paused_until is not None and book.paused_until > now:
         reasons.append(book.pause_reason or "slow_down")
-    if rules.daily_quota and book.day == local_day(now) and book.used_today >= rules.daily_quota:
+    if is_quota_used_up(book, now, rules):
         reasons.append("quota")
     if not has_rested(book, now) and book.used >= min(book.round_cap, booking_bound(book.limit)):
         reasons.append("resting")

@@ -263,6 +263,7 @@ def sight_reason(code: str) -> str:
         "not_understood": _("its answers make no sense to me"),
         "captcha": _("its captcha cannot be solved right now"),
         "starting": _("I have just started and not looked yet"),
+        "quota": _("I have asked as often as I may today"),
     }
     known = {
         "rateLimitExceeded": "slow_down",

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from appointments import limits
 from appointments.models import CircuitBreaker, GateState, PollTarget, Watch
+from appointments.selectors.traffic import city_rules
 from appointments.services.outbox import enqueue
 
 BLIND_AFTER = timedelta(minutes=3)
@@ -73,4 +75,8 @@ def _trouble(now: datetime) -> str:
     if breaker is not None:
         return breaker.reason or "breakerOpen"
     gate = GateState.objects.filter(paused_until__gt=now).first()
-    return (gate.pause_reason or "slow_down") if gate is not None else ""
+    if gate is not None:
+        return gate.pause_reason or "slow_down"
+    rules = city_rules()
+    gates = GateState.objects.filter(day=limits.local_day(now))
+    return "quota" if any(limits.is_quota_used_up(gate.ledger, now, rules) for gate in gates) else ""

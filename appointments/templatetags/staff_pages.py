@@ -29,6 +29,7 @@ _REASONS = {
     "no_answer": gettext_lazy("the city does not answer"),
     "not_understood": gettext_lazy("we do not understand the city's answers"),
     "captcha": gettext_lazy("the captcha does not let us through"),
+    "quota": gettext_lazy("the requests of this day are used up"),
 }
 
 

@@ -1,6 +1,7 @@
 """Who cannot see is told once, and told again when it sees."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -188,3 +189,16 @@ def test_everybody_of_one_search_is_told_and_nobody_of_another(office: Office) -
     assert first.search == second.search
     assert told == (2, 0)
     assert Watch.objects.get(pk=other.pk).blind_since is None
+
+
+def test_a_quota_that_is_used_up_is_blindness_until_midnight(office: Office, settings: Any) -> None:
+    office.watch()
+    look(office, 2)
+    settings.CITY_DAILY_QUOTA = GateState.objects.get().used_today
+
+    office.advance(seconds=200)
+    told = tell_blindness(now=office.now())
+    office.work()
+
+    assert told == (1, 0)
+    assert office.mailman.sent[-1][0].payload["reason"] == "quota"
