@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='office',
             name='exclusive',
-            field=models.BooleanField(default=False, help_text='Each of these serves its own district.', verbose_name='no other office instead'),
+            field=models.BooleanField(default=False, help_text='The city offers no other office in its place.', verbose_name='no other office instead'),
         ),
         migrations.AddField(
             model_name='office',

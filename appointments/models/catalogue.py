@@ -22,7 +22,9 @@ class Office(models.Model):
     disabled_services_mix = models.JSONField(_("offices that share such services"), default=list, blank=True)
     shared_booking_offices = models.JSONField(_("offices booked as one"), default=list, blank=True)
     exclusive = models.BooleanField(
-        _("no other office instead"), default=False, help_text=_("Each of these serves its own district.")
+        _("no other office instead"),
+        default=False,
+        help_text=_("The city offers no other office in its place."),
     )
     # What the offices booked as one are called together: the name of the first of them; "" for an office of its own.
     place_name = models.CharField(_("name of the place"), max_length=300, blank=True, default="")

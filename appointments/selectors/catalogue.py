@@ -171,7 +171,7 @@ def places_for(services: Sequence[ServiceCount]) -> list[Office]:
 
 
 def must_choose_office(services: Sequence[ServiceCount]) -> bool:
-    """Whether "any office" is no answer, because each office serves its own district."""
+    """Whether "any office" is no answer, because an office stands for no other."""
     known = facts({item.service_id for item in services})
     return selections.must_choose(known, selections.judge(known, services).offices)
 

@@ -21,6 +21,7 @@ MOST_WORDS = 14
 # Below this a word is no typing error of another but another word. Found by trying everyday words.
 _SAME_WORD = 80
 _GOOD_ENOUGH = 55
+_NEAR_THE_BEST = 0.5
 # With so few letters, one other letter makes another word: Karte and Katze.
 _SHORT, _SAME_KNOWN_WORD = 5, 85
 # Anmelden, abmelden, ummelden; register, deregister: hardly apart and opposites.
@@ -101,7 +102,9 @@ def rank_services(text: str, services: Sequence[Service]) -> list[Service]:
         score = _score(words, alike_words, meant, *names[service.pk])
         if score >= _GOOD_ENOUGH:
             scored.append((-score, not service.on_start_page, len(service.name), service.name, service))
-    return [entry[-1] for entry in sorted(scored, key=lambda entry: entry[:-1])]
+    scored.sort(key=lambda entry: entry[:-1])
+    # Beside a clear hit the rest is noise.
+    return [entry[-1] for entry in scored if entry[0] <= scored[0][0] * _NEAR_THE_BEST]
 
 
 def _words(text: str) -> list[str]:

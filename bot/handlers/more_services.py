@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 from appointments import selections
 from appointments.models import Service
 from appointments.selections import Partner, Problem, Reason
-from appointments.selectors.catalogue import facts, find_services, services_named
+from appointments.selectors.catalogue import facts, facts_about, find_services, services_named
 from appointments.upstream.types import ServiceCount
 from bot import callback_data as cd
 from bot.drafts import Draft
@@ -68,20 +68,23 @@ def more(talk: Talk) -> Screen | None:
         for number, count in draft.more
         if number in names
     ]
-    rows += _page(talk, offered, names)
+    rows += _page(talk, draft, offered, names)
     rows.append([Button(_("Done"), cd.Change("summary"))])
     return Screen(format_html_join("\n", "{}", ((line,) for line in lines)), rows)
 
 
-def _page(talk: Talk, offered: list[Partner], names: dict[int, Service]) -> Rows:
+def _page(talk: Talk, draft: Draft, offered: list[Partner], names: dict[int, Service]) -> Rows:
+    known, here = facts_about(draft.services), len(draft.possible_offices())
     pages = max(1, -(-len(offered) // SERVICES_PER_PAGE))
     page = min(max(0, int(talk.memory.get("page", 0))), pages - 1)
     rows = []
     for partner in offered[page * SERVICES_PER_PAGE : (page + 1) * SERVICES_PER_PAGE]:
-        places = ngettext("%(count)d office", "%(count)d offices", len(partner.offices)) % {
-            "count": len(partner.offices)
-        }
-        label = shortened(f"{shortened(names[partner.service].name, 45)} · {places}")
+        label = shortened(names[partner.service].name)
+        # Said only where the choice costs offices.
+        left = len(selections.places(known, partner.offices))
+        if left < here:
+            places = ngettext("only %(count)d office", "only %(count)d offices", left) % {"count": left}
+            label = f"{shortened(label, 42)} · {places}"
         rows.append([Button(label, cd.PickService(partner.service))])
     if pages > 1:
         turn = [Button("‹", cd.More("list", page - 1))] if page else []

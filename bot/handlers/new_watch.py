@@ -287,13 +287,13 @@ def offices(talk: Talk) -> Screen | None:
         return None
     chosen = talk.memory.get("chosen", list(draft.offices or ()))
     rows = office_list(possible, chosen, int(talk.memory.get("page", 0)))
-    # Where each office serves its own district, all of them is no answer.
+    # Where an office stands for no other, all of them is no answer.
     alone = draft.must_choose
     end = [] if alone else [Button(_("All"), cd.Done("offices", 1))]
     if chosen:
         end.append(Button(_("Next"), cd.Done("offices")))
     lines = [
-        _("Each of these serves its own district. Choose the one for yours.")
+        _("Not every office here serves everybody. Choose the one responsible for you.")
         if alone
         else _("Choose one or more, or take all."),
         too_small_text(draft.services),

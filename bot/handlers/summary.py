@@ -87,7 +87,7 @@ def problem_text(invalid: InvalidValue, wish: WatchWish) -> str:
     if about_services:
         return about_services
     return {
-        "exclusive": _("Each office serves its own district. Please choose the one for yours."),
+        "exclusive": _("Not every office serves everybody. Please choose the one responsible for you."),
         "past": _("The last day is in the past. Please change the days."),
         "reversed": _("The last day lies before the first. Please change the days."),
         "too_far": _("The city opens only the next %(days)s days. Please change the days.") % {"days": days},
