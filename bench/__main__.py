@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
-from bench import holding, solving, starting, telling
+from bench import finding, holding, solving, starting, telling
 from bench.report import Line, conditions, print_table, say
 from bench.stage import Stage
 
-HOLDING, TELLING, CAPTCHA, START = "reserve", "telegram", "captcha", "start"
+HOLDING, TELLING, CAPTCHA, START, FINDING = "reserve", "telegram", "captcha", "start", "search"
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ def main() -> int:
     )
     size.add_argument("--full", action="store_const", dest="size", const=FULL, help="several minutes")
     parser.add_argument(
-        "--only", action="append", choices=[HOLDING, TELLING, CAPTCHA, START], help="this alone"
+        "--only", action="append", choices=[HOLDING, TELLING, CAPTCHA, START, FINDING], help="this alone"
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, HOLDING, TELLING])
+        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, FINDING, HOLDING, TELLING])
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130
@@ -75,6 +75,8 @@ def run(size: Size, names: list[str]) -> list[Line]:
         show("Captcha: speed of the proof of work", lambda: solving.measure(size.rounds))
     if START in names:
         show("Start and memory", lambda: starting.measure(size.rest))
+    if FINDING in names:
+        show("What people type -> the service they mean", finding.measure)
     with ExitStack() as stack:
         if HOLDING in names or TELLING in names:
             stage = stack.enter_context(Stage())

@@ -54,7 +54,7 @@ def more(talk: Talk) -> Screen | None:
     elif draft.more:
         lines.append(format_html("{}", _("Nothing more fits into one appointment.")))
     else:
-        lines.append(format_html("{}", _("The city books “%(main)s” alone only.") % {"main": main.name}))
+        lines.append(format_html("{}", _("The city books “%(main)s” only on its own.") % {"main": main.name}))
     apart = [partner for partner in partners if not partner.offices and partner.service in names]
     too_much = [names[p.service].name for p in apart if draft.more or (draft.count or 1) > 1]
     if too_much and draft.more:

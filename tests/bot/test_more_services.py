@@ -39,7 +39,7 @@ def services_of(watch: Watch) -> list[tuple[int, int]]:
 # Another service
 
 
-def test_a_second_service_is_added_on_the_way(ada: Person, town: Town, certificate: Service) -> None:
+def test_wish_22_a_second_service_is_added_on_the_way(ada: Person, town: Town, certificate: Service) -> None:
     ada.begin()
     make(ada, *TO_THE_OFFICES, "Another service too", "Haushaltsbescheinigung", "3")
 
@@ -166,7 +166,7 @@ def test_another_main_service_drops_what_does_not_go_with_it(
 # How many, how long
 
 
-def test_only_numbers_that_some_office_takes_are_offered(ada: Person, town: Town) -> None:
+def test_wish_23_only_numbers_that_some_office_takes_are_offered(ada: Person, town: Town) -> None:
     Offering.objects.filter(service=town.registration).update(slots=2)
     Office.objects.update(slots_per_appointment=6)
     Office.objects.filter(pk=town.offices[0].pk).update(slots_per_appointment=4)
@@ -247,7 +247,7 @@ def test_a_service_of_one_kind_asks_nothing(ada: Person, advice: Service) -> Non
     assert "When?" in ada.press("Auskunft zur Rente").html
 
 
-def test_where_offices_stand_for_themselves_one_is_chosen_on_purpose(ada: Person, town: Town) -> None:
+def test_wish_24_where_offices_stand_for_themselves_one_is_chosen_on_purpose(ada: Person, town: Town) -> None:
     halls = [OfficeFactory(name=f"Standesamt {part}", exclusive=True) for part in ("Mitte", "Pasing")]
     ServiceFactory(name="Anmeldung einer Eheschließung", offices=halls, max_quantity=1)
     ada.begin()

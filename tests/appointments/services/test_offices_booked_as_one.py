@@ -92,6 +92,24 @@ def test_a_time_that_moves_to_the_sibling_is_neither_gone_nor_new(office: Office
     assert office.mailman.kinds() == ["slots_opened"]
 
 
+def test_a_day_that_the_list_shows_at_the_sibling_only_keeps_its_times(office: Office) -> None:
+    later = THURSDAY_9 + timedelta(days=1)
+    office.watch()
+    office.open(THURSDAY_9)
+    office.open(later)
+    look(office, 8)
+
+    office.munich.remove_places(RUPPERT, [REGISTER], later)
+    office.open(later, office=TRAINING)
+    look(office, 90)
+
+    assert {slot.starts_at: slot.office.upstream_id for slot in Slot.objects.filter(gone_at=None)} == {
+        THURSDAY_9: RUPPERT,
+        later: TRAINING,
+    }
+    assert {sighting.kind for sighting in Sighting.objects.all()} == {"appeared"}
+
+
 def test_a_time_that_leaves_both_is_gone(office: Office) -> None:
     office.watch()
     office.open(THURSDAY_9)
