@@ -162,7 +162,7 @@ class CityDay:
         services = list(Service.objects.order_by("pk"))
         for count in range(1, 6):
             for service in services:
-                if count > largest_count(service):
+                if count > largest_count((), service.upstream_id):
                     continue
                 wanted = service.upstream_id, count
                 offices = [o for o in offices_for((ServiceCount(*wanted),)) if o.bookable]
