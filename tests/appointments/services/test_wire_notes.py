@@ -2,10 +2,12 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError
 
+from appointments import wiring
 from appointments.models import CityDialect, UnreadAnswer
 from appointments.services import unread
 from appointments.services.dialects import DatabaseDialect
@@ -168,3 +170,23 @@ def test_an_unknown_code_is_shown_to_staff_as_it_is(clock: Clock) -> None:
 
     shape = UnreadAnswer.objects.get().shape
     assert shape == "no known code (somethingNew): {errors: [2 x {errorCode: str}]}"
+
+
+def test_the_wiring_hands_the_client_both_books(
+    settings: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MUNICH_API_URL = BASE
+    world = CityWorld(clock, limit=600, dialect="D2")
+    monkeypatch.setattr(wiring, "city_session", lambda: mounted(world))
+    monkeypatch.setattr(wiring, "pin_address_family", lambda: None)
+    wiring.city.cache_clear()
+    api = wiring.city()
+    wiring.city.cache_clear()
+
+    api.calendar(SERVICES, [10489], MONDAY.date(), MONDAY.date() + DAY)
+    world.faults.add("html_200")
+    with pytest.raises(errors.NotUnderstood):
+        api.probe()
+
+    assert CityDialect.objects.get().dialect == "D2"
+    assert UnreadAnswer.objects.get().path == "/captcha-details/"
