@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('appointments', '0002_city_dialect'),
+        ("appointments", "0003_city_dialect"),
     ]
 
     operations = [
