@@ -12,10 +12,11 @@ from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
 from appointments.policy import FairPolicy
+from appointments.selectors.traffic import city_rules
 from appointments.services import ending
 from appointments.services.desk import Desk
 from appointments.services.dialects import DatabaseDialect
-from appointments.services.gate import DatabaseGate
+from appointments.services.gate import CityGate, DatabaseGate
 from appointments.services.tokens import TokenSource
 from appointments.services.unread import UnreadBook
 from appointments.services.watching import Watcher
@@ -74,9 +75,15 @@ def city() -> CitizenApi:
 
 
 @lru_cache(maxsize=1)
-def gate() -> DatabaseGate:
-    """The gate of this computer's address."""
-    return DatabaseGate(settings.EGRESS_NAME, timezone.now)
+def gate() -> CityGate:
+    """The gate of this computer's address: in Redis where there is one, else in the database."""
+    rules = city_rules()
+    if not settings.REDIS_URL:
+        return DatabaseGate(settings.EGRESS_NAME, timezone.now, rules=rules)
+    # Imported here: without Redis its client would only take memory and time to start.
+    from appointments.services.gate_redis import RedisLedger
+
+    return CityGate(RedisLedger(settings.EGRESS_NAME, settings.REDIS_URL), timezone.now, rules=rules)
 
 
 def captcha_site() -> str:
@@ -84,18 +91,26 @@ def captcha_site() -> str:
     return f"{settings.MUNICH_API_URL}|{settings.EGRESS_NAME}"
 
 
-def tokens() -> TokenSource:
-    """Captcha tokens of the city. One for each user: it remembers which token it handed out last."""
-    transport = CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+def tokens(*, for_bookings: bool = False) -> TokenSource:
+    """Captcha tokens of the city. One for each user: it remembers which token it handed out last.
+
+    `for_bookings`: a captcha that a booking waits for may use what the gate reserves for bookings.
+    """
+    admitting = gate().for_bookings if for_bookings else gate()
+    transport = CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=admitting, time_limit=TIME_LIMIT)
     return TokenSource(
-        transport=transport, site=captcha_site(), mode=settings.CAPTCHA_MODE, clock=timezone.now
+        transport=transport,
+        site=captcha_site(),
+        mode=settings.CAPTCHA_MODE,
+        clock=timezone.now,
+        note_cost=gate().note_captcha_cost,
     )
 
 
 def desk() -> Desk:
     """What the steps of a booking work with."""
     answer_time = timedelta(seconds=settings.HOLD_SECONDS) if settings.HOLD_SECONDS else None
-    return Desk(api=city(), tokens=tokens(), clock=timezone.now, answer_time=answer_time)
+    return Desk(api=city(), tokens=tokens(for_bookings=True), clock=timezone.now, answer_time=answer_time)
 
 
 @lru_cache(maxsize=1)

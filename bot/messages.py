@@ -263,6 +263,7 @@ def sight_reason(code: str) -> str:
         "not_understood": _("its answers make no sense to me"),
         "captcha": _("its captcha cannot be solved right now"),
         "starting": _("I have just started and not looked yet"),
+        "quota": _("I have asked as often as I may today"),
     }
     known = {
         "rateLimitExceeded": "slow_down",
@@ -276,3 +277,14 @@ def sight_reason(code: str) -> str:
     if "captcha" in code.lower():
         code = "captcha"
     return words.get(known.get(code, code), _("it does not answer"))
+
+
+def part_name(breaker: str) -> str:
+    """What a circuit breaker guards, in plain words."""
+    return {
+        "watching": _("looking at the calendar"),
+        "booking": _("sending bookings"),
+        "following": _("following bookings"),
+        "captcha": _("the captcha"),
+        "catalogue": _("the catalogue"),
+    }.get(breaker, breaker)

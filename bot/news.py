@@ -17,7 +17,7 @@ from bot import callback_data as cd
 from bot import dates
 from bot.effects import Button, Rows, Screen
 from bot.keyboards import in_rows, shortened
-from bot.messages import BookingView, minutes, render, sight_reason, watch_name
+from bot.messages import BookingView, minutes, part_name, render, sight_reason, watch_name
 
 S = BookingState
 OFFERED = 8  # times offered as buttons at once
@@ -149,6 +149,19 @@ def _watch_expired(message: OutboxMessage, now: datetime) -> News:
 
 def _test(message: OutboxMessage, now: datetime) -> News:
     return News(Screen(render("test_message")))
+
+
+def _staff_alert(message: OutboxMessage, now: datetime) -> News:
+    told = message.payload
+    html = render(
+        "staff_alert",
+        over=told.get("what") == "over",
+        refused=told.get("kind") == "address_refused",
+        part=part_name(str(told.get("subject", ""))),
+        reason=str(told.get("reason", "")),
+        since=_moment(told.get("since"), now),
+    )
+    return News(Screen(html))
 
 
 def _moment(text: object, now: datetime) -> str:
@@ -337,6 +350,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "watch_sees": _watch_sees,
     "watch_expired": _watch_expired,
     "test_message": _test,
+    "staff_alert": _staff_alert,
     "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING),
     "hold_ending": _hold_ending,
     "hold_released": _hold_released,

@@ -189,12 +189,13 @@ def office(db: None, munich: CityWorld, queue: Queue, monkeypatch: pytest.Monkey
     """The domain against the simulated city, catalogue known."""
     session = mounted(munich)
     clock: Callable[[], datetime] = munich.clock.now
-    gate = DatabaseGate("test", clock)
+    gate = DatabaseGate("test", clock, sleep=lambda seconds: office_sleep(munich, seconds))
     memory, unread = DatabaseDialect(BASE, clock), UnreadBook(clock)
     api = CitizenApi(session, BASE, gate=gate, time_limit=(1, 1), dialect=memory, unread=unread)
     transport = CaptchaApi(session, BASE, gate=gate, time_limit=(1, 1))
     tokens = TokenSource(transport, "test", "auto", clock)
-    desk = Desk(api=api, tokens=tokens, clock=clock)
+    hurried = CaptchaApi(session, BASE, gate=gate.for_bookings, time_limit=(1, 1))
+    desk = Desk(api=api, tokens=TokenSource(hurried, "test", "auto", clock), clock=clock)
     watcher = watching.Watcher(
         api=api,
         policy=FairPolicy(),

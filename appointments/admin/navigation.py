@@ -34,6 +34,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.Search", _("Searches"), "search"),
             ("appointments.GateState", _("Limit"), "speed"),
             ("appointments.CircuitBreaker", _("Circuit breakers"), "electric_bolt"),
+            ("appointments.StaffAlert", _("Alerts"), "notifications"),
             ("captcha.CaptchaToken", _("Captcha"), "verified_user"),
             ("appointments.Call", _("Calls"), "swap_vert"),
             ("appointments.CallCount", _("Calls counted"), "bar_chart"),

@@ -5,7 +5,7 @@ from appointments.models.catalogue import CatalogueState, Offering, Office, Serv
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
 from appointments.models.subscriber import Profile, Subscriber
-from appointments.models.throttle import CircuitBreaker, GateState, Heartbeat, Lease
+from appointments.models.throttle import CircuitBreaker, GateState, Heartbeat, Lease, StaffAlert
 from appointments.models.traffic import Call, CallCount
 from appointments.models.watch import PollTarget, Search, Watch, WatchOffice
 from appointments.models.wire import CityDialect, UnreadAnswer
@@ -30,6 +30,7 @@ __all__ = [
     "Service",
     "Sighting",
     "Slot",
+    "StaffAlert",
     "Subscriber",
     "UnreadAnswer",
     "Watch",

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import F
 
-from appointments.limits import QUIET_GAP
+from appointments.limits import QUIET_GAP, is_quota_used_up
 from appointments.models import Call, CircuitBreaker, CityDialect, GateState, Heartbeat, PollTarget
+from appointments.selectors.traffic import city_rules
 from appointments.upstream.dialects import HOPELESS
 from captcha.models import CaptchaToken
 
@@ -58,7 +59,7 @@ class CitySight:
     """Whether the watch sees, since when, and if not, why.
 
     `reason` is "" while it sees, else one of "starting", "slow_down", "maintenance", "no_answer", "not_understood",
-    "captcha". It is the present moment: who tells people adds a grace of their own.
+    "captcha", "quota". It is the present moment: who tells people adds a grace of their own.
     """
 
     sees: bool
@@ -136,6 +137,8 @@ def sight_from(
         return CitySight(sees=False, since=now, reason="starting")
     if gate and gate.paused_until and gate.paused_until > now:
         return CitySight(sees=False, since=gate.refused_at or gate.last_call_at or now, reason="slow_down")
+    if gate and is_quota_used_up(gate.ledger, now, city_rules()):
+        return CitySight(sees=False, since=gate.watched_at or now, reason="quota")
     watching = breakers.get("watching")
     if watching and watching.state != CircuitBreaker.State.CLOSED:
         return CitySight(sees=False, since=watching.opened_at or now, reason=_reason(watching.reason))

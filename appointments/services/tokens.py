@@ -20,11 +20,16 @@ class TokenSource:
     site: str
     mode: str
     clock: Callable[[], datetime]
+    # Told what the last captcha cost whenever there is a new token.
+    note_cost: Callable[[int | None], None] | None = None
     _used: str = field(default="", repr=False)
 
     def token(self) -> str:
         """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
+        before = self._used
         self._used = captcha.get_token(self.transport, site=self.site, mode=self.mode, now=self.clock)
+        if self._used != before and self.note_cost is not None:
+            self.note_cost(captcha.verification_status(self.site, self.clock()).cost)
         return self._used
 
     def use(self, ask: Callable[[str], T], *, needed: bool) -> T:

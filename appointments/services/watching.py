@@ -9,16 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db import transaction
-
-from appointments.models import CircuitBreaker, GateState, Heartbeat, Office, PollTarget, Watch, WatchOffice
+from appointments.models import Heartbeat, Office, PollTarget, WatchOffice
 from appointments.models.watch import HORIZON
 from appointments.policy import Policy
 from appointments.selectors.watches import MUNICH
 from appointments.services import leases
 from appointments.services.catalogue import note_failed_sync, sync_catalogue
 from appointments.services.health import beat
-from appointments.services.outbox import enqueue
 from appointments.services.sightings import record_answer
 from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
@@ -42,7 +39,6 @@ PROBE_EVERY = timedelta(seconds=90)
 REACH_EVERY = timedelta(seconds=20)
 CATALOGUE_EVERY = timedelta(hours=1)
 CATALOGUE_RETRY = timedelta(minutes=1)
-BLIND_AFTER = timedelta(minutes=3)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -214,66 +210,3 @@ def _offices_on(target: PollTarget, day: date) -> list[int]:
         search=target.search_id, guarded=target.guarded, kind=PollTarget.Kind.SWEEP
     ).first()
     return sweep.days.get(day.isoformat(), []) if sweep else []
-
-
-def tell_blindness(*, now: datetime) -> tuple[int, int]:
-    """Tell people whose watch cannot see, and tell them again when it sees; once each.
-
-    A watch is blind when one of its sweeps fails, or cannot be asked because the city wants a pause, and has not been
-    answered for `BLIND_AFTER`. Returns (told blind, told seeing).
-    """
-    sweeps = PollTarget.objects.filter(kind=PollTarget.Kind.SWEEP, active=True)
-    trouble = _trouble(now)
-    blind: dict[int, tuple[datetime, str]] = {}
-    for sweep in sweeps:
-        since = max(filter(None, (sweep.answered_at, sweep.wanted_since)), default=now)
-        reason = sweep.last_error or trouble
-        if reason and since <= now - BLIND_AFTER:
-            blind[sweep.search_id] = since, reason
-    # Whoever was answered lately sees again, and only if that goes for each sweep of the search.
-    waiting = sweeps.exclude(last_error="", answered_at__gt=now - BLIND_AFTER)
-    seeing = set(sweeps.values_list("search_id", flat=True)) - set(
-        waiting.values_list("search_id", flat=True)
-    )
-    told = [0, 0]
-    watches = Watch.objects.filter(state=Watch.State.ACTIVE).select_related("subscriber")
-    for watch in watches.filter(search__in=blind, blind_since=None):
-        since, reason = blind[watch.search_id]
-        since = max(since, watch.waiting_since)
-        if since > now - BLIND_AFTER:
-            continue
-        with transaction.atomic():
-            if Watch.objects.filter(pk=watch.pk, blind_since=None).update(blind_since=since):
-                enqueue(
-                    watch.subscriber,
-                    "watch_blind",
-                    now=now,
-                    watch=watch,
-                    payload={"reason": reason, "since": since.isoformat()},
-                    dedup_key=f"watch_blind:{watch.pk}:{since.isoformat()}",
-                )
-                told[0] += 1
-    for watch in watches.filter(blind_since__isnull=False, search__in=seeing - set(blind)):
-        with transaction.atomic():
-            if Watch.objects.filter(pk=watch.pk, blind_since=watch.blind_since).update(blind_since=None):
-                enqueue(
-                    watch.subscriber,
-                    "watch_sees",
-                    now=now,
-                    watch=watch,
-                    payload={"since": watch.blind_since.isoformat() if watch.blind_since else ""},
-                    dedup_key=f"watch_sees:{watch.pk}:{watch.blind_since}",
-                )
-                told[1] += 1
-    return told[0], told[1]
-
-
-def _trouble(now: datetime) -> str:
-    """Why nothing can be asked at present, as a code; "" while calls pass."""
-    breaker = (
-        CircuitBreaker.objects.filter(name="watching").exclude(state=CircuitBreaker.State.CLOSED).first()
-    )
-    if breaker is not None:
-        return breaker.reason or "breakerOpen"
-    gate = GateState.objects.filter(paused_until__gt=now).first()
-    return (gate.pause_reason or "slow_down") if gate is not None else ""

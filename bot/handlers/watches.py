@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from appointments.errors import NotAllowed
 from appointments.models import Watch
-from appointments.selectors.watches import open_slots_for, watches_of
+from appointments.selectors.watches import known_slots, watches_of
 from appointments.services.watches import (
     delete_watch,
     pause_watch,
@@ -50,13 +50,15 @@ def watch(talk: Talk) -> Screen | None:
         return None
     paused = found.state == Watch.State.PAUSED
     snoozed = _snoozed(found, talk)
-    slots = [] if paused else open_slots_for(found, now=talk.now, limit=OFFERED)
+    known = known_slots(found, now=talk.now, limit=OFFERED)
+    slots = () if paused else known.slots
     html = render(
         "watch",
         w=watch_view(found),
         paused=paused,
         snoozed=dates.show_moment(found.snoozed_until) if snoozed and found.snoozed_until else "",
         open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.name}" for s in slots[:3]),
+        as_of=dates.show_since(known.as_of, talk.now) if known.is_old and known.as_of else "",
     )
     rows = []
     if found.mode == Watch.Mode.NOTIFY:

@@ -163,7 +163,7 @@ def test_why_it_is_given_back_is_kept_until_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "largest"), [(60, 40), (120, 80), (600, 400), (20, 12), (10, 4), (5, 4), (1, 4)]
+    ("limit", "largest"), [(60, 40), (120, 80), (600, 400), (20, 11), (10, 4), (5, 4), (1, 1)]
 )
 def test_rounds_leave_room_for_bookings(limit: int, largest: int) -> None:
     assert limits.largest_round(limit) == largest

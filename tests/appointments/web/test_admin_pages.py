@@ -25,6 +25,7 @@ from appointments.models import (
     Lease,
     PollTarget,
     Sighting,
+    StaffAlert,
     Subscriber,
     UnreadAnswer,
 )
@@ -87,6 +88,9 @@ def rows(staff: User) -> None:
     CatalogueState.objects.create(pk=1, synced_at=now)
     GateState.objects.create(egress="default")
     CircuitBreaker.objects.create(name="watching")
+    StaffAlert.objects.create(
+        key="breaker:watching", kind="breaker_open", subject="watching", since=now, raised_at=now
+    )
     Lease.objects.create(name="sender")
     Heartbeat.objects.create(name="bot", at=now)
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
