@@ -13,8 +13,9 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 
 from appointments.limits import QUIET_GAP, is_quota_used_up
-from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
+from appointments.models import Call, CircuitBreaker, CityDialect, GateState, Heartbeat, PollTarget
 from appointments.selectors.traffic import city_rules
+from appointments.upstream.dialects import HOPELESS
 from captcha.models import CaptchaToken
 
 FRESH = timedelta(seconds=60)
@@ -141,6 +142,8 @@ def sight_from(
     watching = breakers.get("watching")
     if watching and watching.state != CircuitBreaker.State.CLOSED:
         return CitySight(sees=False, since=watching.opened_at or now, reason=_reason(watching.reason))
+    if (speechless := _speechless(now)) is not None:
+        return CitySight(sees=False, since=speechless.found_at, reason="not_understood")
     if not _answers_come(beats, now):
         since = good.at if good else trouble.at if trouble else now
         return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
@@ -166,6 +169,13 @@ def _answers_come(beats: Mapping[str, Heartbeat], now: datetime) -> bool:
         return False
     troubled = trouble is not None and trouble.at > good.at
     return now - good.at <= (FRESH if troubled else FRESH + QUIET_GAP)
+
+
+def _speechless(now: datetime) -> CityDialect | None:
+    """The finding that the city speaks no dialect of ours, while it stands: it answers, and tells us nothing."""
+    return CityDialect.objects.filter(
+        address=settings.MUNICH_API_URL[:300], dialect__in=HOPELESS, until__gt=now
+    ).first()
 
 
 def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:

@@ -26,8 +26,14 @@ class DatabaseDialect:
         return next((dialect for dialect in Dialect if dialect == kept), None)
 
     def remember(self, dialect: Dialect, lasting: timedelta) -> None:
-        """Keep `dialect`; of two processes that found out at the same time the last one is right, too."""
+        """Keep `dialect`; of two processes that found out at the same time the last one is right, too.
+
+        `found_at` stays while the same is found again and again.
+        """
         now = self.clock()
+        kept = CityDialect.objects.filter(address=self.address[:300])
+        if kept.filter(dialect=dialect).update(until=now + lasting):
+            return
         CityDialect.objects.bulk_create(
             [CityDialect(address=self.address[:300], dialect=dialect, found_at=now, until=now + lasting)],
             update_conflicts=True,

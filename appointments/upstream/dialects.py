@@ -68,7 +68,8 @@ _CALENDARS: dict[Dialect, Callable[[Ask, CalendarQuestion], Calendar]] = {
     Dialect.D1: merged_calendar,
     Dialect.D1_MUC19: earliest_calendar,
 }
-_HOPELESS = (Dialect.D0, Dialect.UNKNOWN)
+HOPELESS = (Dialect.D0, Dialect.UNKNOWN)
+"""What the memory says when the city speaks no dialect of ours."""
 
 
 def calendar(ask: Ask, question: CalendarQuestion, memory: DialectMemory) -> Calendar:
@@ -83,7 +84,7 @@ def calendar(ask: Ask, question: CalendarQuestion, memory: DialectMemory) -> Cal
             return _CALENDARS[known](ask, question)
         except RouteGone as gone:
             _only_if_missing(gone)
-    hopeless = known in _HOPELESS
+    hopeless = known in HOPELESS
     untried = [Dialect.D3] if hopeless else [each for each in _CALENDARS if each is not known]
     code = RETIRED_CODE if known is Dialect.D0 else UNKNOWN_CODE
     for dialect in untried:

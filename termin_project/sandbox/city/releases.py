@@ -100,7 +100,7 @@ class Release:
 
     @property
     def guards_availability(self) -> bool:
-        """Whether guarded offices want a token for asking, too; before muc24 only for reserving."""
+        """Whether guarded offices want a token, for asking and for reserving; before muc24 the guard never fired."""
         return self.tag >= 24
 
     @property

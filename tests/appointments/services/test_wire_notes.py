@@ -2,13 +2,17 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError
 
+from appointments import metrics, wiring
 from appointments.models import CityDialect, UnreadAnswer
+from appointments.selectors import dashboard, health
 from appointments.services import unread
 from appointments.services.dialects import DatabaseDialect
+from appointments.services.health import beat
 from appointments.services.unread import UnreadBook
 from appointments.upstream import errors
 from appointments.upstream.client import CitizenApi
@@ -83,7 +87,48 @@ def test_a_word_we_do_not_know_counts_as_nothing(clock: Clock) -> None:
     assert memory.recall() is None
 
 
+def test_a_dialect_found_again_keeps_the_moment_it_was_first_found(clock: Clock) -> None:
+    memory = DatabaseDialect("http://a", clock.now)
+    memory.remember(Dialect.D2, DAY)
+    clock.advance(DAY)
+    memory.remember(Dialect.D2, DAY)
+
+    row = CityDialect.objects.get()
+    assert (row.found_at, row.until) == (MONDAY, MONDAY + 2 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sees"),
+    [(Dialect.D3, True), (Dialect.D1, True), (Dialect.UNKNOWN, False), (Dialect.D0, False)],
+)
+def test_a_city_we_cannot_speak_to_counts_as_unseen(
+    settings: Any, clock: Clock, dialect: Dialect, sees: bool
+) -> None:
+    beat("city", now=clock.now(), detail="notFound")
+    DatabaseDialect(settings.MUNICH_API_URL, clock.now).remember(dialect, timedelta(minutes=10))
+
+    sight = health.city_sight(clock.now())
+
+    assert (sight.sees, sight.reason) == ((True, "") if sees else (False, "not_understood"))
+    clock.advance(timedelta(minutes=10))
+    beat("city", now=clock.now(), detail="ok")
+    assert health.city_sight(clock.now()).sees
+
+
 # Answers not understood
+
+
+def test_staff_see_how_many_kinds_came_lately(clock: Clock) -> None:
+    book = UnreadBook(clock.now)
+    note(book, "{a: int}")
+    note(book, "{a: int}")
+    clock.advance(timedelta(hours=25))
+    note(book, "{b: int}", path="/appointment/")
+
+    assert dashboard.overview(clock.now()).traffic.unread == 1
+    figures = metrics.exposition(clock.now()).decode()
+    assert 'termin_unread_answers{path="/available-calendar/"} 2.0' in figures
+    assert 'termin_unread_answers{path="/appointment/"} 1.0' in figures
 
 
 def test_an_unread_answer_is_kept_by_its_form_and_counted(clock: Clock) -> None:
@@ -168,3 +213,23 @@ def test_an_unknown_code_is_shown_to_staff_as_it_is(clock: Clock) -> None:
 
     shape = UnreadAnswer.objects.get().shape
     assert shape == "no known code (somethingNew): {errors: [2 x {errorCode: str}]}"
+
+
+def test_the_wiring_hands_the_client_both_books(
+    settings: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MUNICH_API_URL = BASE
+    world = CityWorld(clock, limit=600, dialect="D2")
+    monkeypatch.setattr(wiring, "city_session", lambda: mounted(world))
+    monkeypatch.setattr(wiring, "pin_address_family", lambda: None)
+    wiring.city.cache_clear()
+    api = wiring.city()
+    wiring.city.cache_clear()
+
+    api.calendar(SERVICES, [10489], MONDAY.date(), MONDAY.date() + DAY)
+    world.faults.add("html_200")
+    with pytest.raises(errors.NotUnderstood):
+        api.probe()
+
+    assert CityDialect.objects.get().dialect == "D2"
+    assert UnreadAnswer.objects.get().path == "/captcha-details/"

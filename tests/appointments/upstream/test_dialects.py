@@ -1,5 +1,6 @@
 """One question, whatever dialect the city speaks; and finding out which one that is."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -162,6 +163,32 @@ def test_a_guarded_office_asks_for_a_token_whatever_the_dialect(tag: int) -> Non
 
     token = city.world.captcha.token("127.0.0.1", city.world.now())
     assert city.api.calendar(GUARDED_SERVICES, [GUARDED], START, END, captcha_token=token).nothing_free
+
+
+@pytest.mark.parametrize(
+    ("tag", "fields"), [(47, {"captchaToken"}), (25, {"captchaToken", "captchaSolution"})]
+)
+def test_a_reservation_carries_the_token_where_the_city_looks_for_it(tag: int, fields: set[str]) -> None:
+    city = knowing(City(tag))
+    city.world.add_places(GUARDED, [10300793], THURSDAY)
+    token = city.world.captcha.token("127.0.0.1", city.world.now())
+    sent: list[dict[str, Any]] = []
+    api = city.api
+    api._session.hooks["response"].append(lambda reply, **_: sent.append(json.loads(reply.request.body)))
+
+    held = api.reserve(Slot(GUARDED, THURSDAY), GUARDED_SERVICES, captcha_token=token)
+
+    assert held.status == "reserved"
+    assert {name for name, value in sent[0].items() if value == token} == fields
+
+
+def test_before_muc24_nobody_asked_for_a_token() -> None:
+    city = City(19)
+    city.world.add_places(GUARDED, [10300793], THURSDAY)
+
+    found = city.api.calendar(GUARDED_SERVICES, [GUARDED], START, END)
+
+    assert city.api.reserve(found.slots[0], GUARDED_SERVICES).status == "reserved"
 
 
 def test_a_service_that_is_not_offered_is_refused_whatever_the_dialect(city: City) -> None:
