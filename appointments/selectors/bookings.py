@@ -8,9 +8,14 @@ from django.db.models import Q, QuerySet
 from appointments.models import Booking, Subscriber
 from appointments.states import HOLDING, LIVE, BookingState
 
+# Given back only because the city's mail went to a wrong address: the time is still wanted.
+OTHER_ADDRESS = "other_address"
+
 
 def _with_everything_shown() -> QuerySet[Booking]:
-    return Booking.objects.select_related("subscriber", "office", "main_service", "search", "watch__search")
+    return Booking.objects.select_related(
+        "subscriber", "profile", "office", "main_service", "search", "watch__search", "replaces"
+    )
 
 
 def live_bookings_of(subscriber: Subscriber) -> list[Booking]:
@@ -47,5 +52,7 @@ def given_back_starts(subscribers: Iterable[int], search_id: int) -> set[tuple[i
             search=search_id,
             state__in=(BookingState.CANCELLED, BookingState.LAPSED),
             reserved_at__isnull=False,
-        ).values_list("subscriber_id", "office_id", "starts_at")
+        )
+        .exclude(reason=OTHER_ADDRESS)
+        .values_list("subscriber_id", "office_id", "starts_at")
     )
