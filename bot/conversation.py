@@ -21,17 +21,43 @@ from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
 from bot.flow import SCREENS, present
-from bot.handlers import bookings, days_and_hours, errors, misc, new_watch, profile, start, summary, watches
+from bot.handlers import (
+    bookings,
+    days_and_hours,
+    errors,
+    mail,
+    misc,
+    new_watch,
+    profile,
+    profiles,
+    start,
+    summary,
+    visits,
+    watches,
+)
 from bot.models import Chat
 from bot.talk import Talk
 
 log = logging.getLogger(__name__)
 
-for _module in (start, new_watch, days_and_hours, summary, watches, bookings, profile, misc):
+for _module in (
+    start,
+    new_watch,
+    days_and_hours,
+    summary,
+    watches,
+    bookings,
+    mail,
+    visits,
+    profile,
+    profiles,
+    misc,
+):
     SCREENS.update(_module.SCREENS)
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
 TEXTS: dict[str, Callable[[Talk], None]] = {**new_watch.TEXTS, **days_and_hours.TEXTS, **profile.TEXTS}
+TEXTS |= profiles.TEXTS
 # Here a decision is asked for, which only a button can give. Elsewhere words are a search.
 DECISIONS = (
     "mode",
@@ -45,6 +71,11 @@ DECISIONS = (
     "watch_delete",
     "erase_contact",
     "delete",
+    "whom",
+    "anew",
+    "person_add",
+    "person_delete",
+    "visit_done",
 )
 TEXTS |= dict.fromkeys(DECISIONS, errors.only_buttons)
 TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
@@ -76,6 +107,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Skip: profile.skip,
     cd.Erase: misc.erase,
     cd.TestMessage: misc.send_test,
+    cd.PersonAct: profiles.act,
+    cd.Whom: profiles.choose,
+    cd.Meant: profile.meant,
+    cd.TakeAnew: mail.take,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
 UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap)

@@ -10,7 +10,8 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from appointments.models import Booking, Office, Service, Watch
+from appointments.models import Booking, Office, Profile, Service, Watch
+from appointments.services.contact import data_of
 from appointments.services.watches import WatchWish, wish_of
 from bot import dates
 
@@ -116,12 +117,17 @@ class BookingView:
     @property
     def masked_email(self) -> str:
         """The address the data was sent with, recognisable for its owner only."""
-        name, _at, host = (self.booking.email or self.booking.subscriber.email).partition("@")
+        name, _at, host = self.email.partition("@")
         return f"{name[:1]}…@{host}" if host else ""
 
     @property
     def email(self) -> str:
-        return self.booking.email or self.booking.subscriber.email
+        return data_of(self.booking).email
+
+    @property
+    def whom(self) -> str:
+        """What the person it is for is called; "" for the one who reads this."""
+        return self.booking.profile.label if self.booking.profile is not None else ""
 
     @property
     def information(self) -> str:
@@ -132,7 +138,16 @@ class BookingView:
     @property
     def watching(self) -> bool:
         """Whether the watch behind it still stands."""
-        return self.booking.watch is not None and self.booking.watch.ended_at is None
+        return (
+            self.booking.watch is not None
+            and self.booking.watch.ended_at is None
+            and self.booking.watch.state != Watch.State.PAUSED
+        )
+
+    @property
+    def paused(self) -> bool:
+        """Whether the watch behind it waits for the person to say that it shall go on."""
+        return self.booking.watch is not None and self.booking.watch.state == Watch.State.PAUSED
 
 
 def shorten(text: str, longest: int) -> str:
@@ -227,6 +242,7 @@ class WishView:
     days: str
     hours: str
     mode: str
+    whom: str = ""
 
 
 def wish_view(wish: WatchWish) -> WishView:
@@ -240,7 +256,13 @@ def wish_view(wish: WatchWish) -> WishView:
         days=days_text(wish),
         hours=hours_text(wish.hours),
         mode=mode_text(wish.mode),
+        whom=_label_of(wish.profile_id),
     )
+
+
+def _label_of(profile_id: int | None) -> str:
+    profile = Profile.objects.filter(pk=profile_id).first() if profile_id is not None else None
+    return profile.label if profile is not None else ""
 
 
 def watch_view(watch: Watch) -> WishView:
@@ -252,7 +274,9 @@ def watch_name(watch: Watch) -> str:
     """How a watch is called on buttons and in news."""
     count = watch.search.main_count
     name = watch.search.main_service.name
-    return name if count == 1 else f"{name} · {persons(count)}"
+    if count > 1:
+        name = f"{name} · {persons(count)}"
+    return f"{name} · {watch.profile.label}" if watch.profile is not None else name
 
 
 def sight_reason(code: str) -> str:

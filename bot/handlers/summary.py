@@ -13,7 +13,7 @@ from bot import callback_data as cd
 from bot.drafts import Draft
 from bot.effects import Button, Screen
 from bot.flow import present
-from bot.handlers import profile
+from bot.handlers import profile, profiles
 from bot.handlers.new_watch import STEP_OF, ask_next, leave
 from bot.keyboards import in_rows
 from bot.messages import render, wish_view
@@ -46,7 +46,7 @@ def pick_mode(talk: Talk, data: cd.PickMode) -> None:
     draft = replace(Draft.read(talk.memory), mode=data.mode)
     if data.mode == Watch.Mode.AUTO and (missing := profile.missing_for_auto(talk, draft)):
         talk.go("summary", draft=draft.as_json())
-        profile.ask(talk, missing, then="draft")
+        profile.ask(talk, missing, then="draft", profile=draft.profile)
         return
     ask_next(talk, draft)
 
@@ -64,7 +64,8 @@ def summary(talk: Talk) -> Screen | None:
         problem = problem_text(invalid)
     html = render("summary", w=wish_view(wish), editing=draft.watch is not None, problem=problem)
     start = Button(_("Save") if draft.watch is not None else _("Start watching"), cd.StartWatching())
-    return Screen(html, [[] if problem else [start], [Button(_("Change …"), cd.Change("")), leave(talk)]])
+    rows = [[] if problem else [start], profiles.whom_row(talk, draft)]
+    return Screen(html, [*rows, [Button(_("Change …"), cd.Change("")), leave(talk)]])
 
 
 def problem_text(invalid: InvalidValue) -> str:
@@ -97,6 +98,7 @@ def point_name(point: str) -> str:
 def change(talk: Talk) -> Screen:
     """Which point shall change?"""
     rows = in_rows([Button(point_name(point), cd.Change(point)) for point in STEP_OF])
+    rows.append([Button(_("For whom"), cd.Whom(-1))])
     html = format_html("<b>{}</b>", _("What do you want to change?"))
     return Screen(html, [*rows, [Button(_("Back"), cd.Change("summary"))]])
 
@@ -122,7 +124,7 @@ def start_watching(talk: Talk, data: cd.StartWatching) -> None:
         return
     wish = draft.wish()
     if wish.mode == Watch.Mode.AUTO and (missing := profile.missing_for_auto(talk, draft)):
-        profile.ask(talk, missing, then="draft")
+        profile.ask(talk, missing, then="draft", profile=draft.profile)
         return
     try:
         if draft.watch is None:

@@ -44,6 +44,8 @@ STATE = {
     "booking_settled": "lapsed",
     "reminder_day": "confirmed",
     "reminder_hours": "confirmed",
+    "visit_over": "confirmed",
+    "mail_limit_ahead": "confirmed",
 }
 
 
