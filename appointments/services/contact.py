@@ -27,6 +27,14 @@ COMMON_HOSTS = (
     "googlemail.com",
     "gmx.de",
     "gmx.net",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "mail.com",
+    "mail.de",
+    "email.de",
+    "ymail.com",
+    "me.com",
     "web.de",
     "t-online.de",
     "outlook.com",
@@ -129,7 +137,7 @@ def probably_meant(email: str) -> str:
     host = host.lower()
     if host in COMMON_HOSTS:
         return ""
-    near = get_close_matches(host, COMMON_HOSTS, n=1, cutoff=0.85)
+    near = get_close_matches(host, COMMON_HOSTS, n=1, cutoff=0.83)
     return f"{name}@{near[0]}" if near else ""
 
 
