@@ -181,7 +181,7 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
         mail.show_limit(talk, limit.booking_id)
     except AlreadyBooked:
         if profiles_of(talk.person):
-            talk.notice = _("You already have an appointment for this:").rstrip(":") + "."
+            talk.notice = _("You have an appointment for this already.")
             talk.begin("whom", slot=slot.pk, watch=watch.pk if watch else None)
             present(talk)
         else:

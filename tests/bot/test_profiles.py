@@ -288,6 +288,6 @@ def test_who_has_the_appointment_already_can_take_the_time_for_another(anna: Per
     again = anna.newest.html
     anna.press("For Mum")
 
-    assert "You already have an appointment for this" in asked.html
+    assert "You have an appointment for this already" in asked.html
     assert "This person has an appointment for this already" in again
     assert Booking.objects.get(state="requested").profile == profile
