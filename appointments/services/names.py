@@ -47,12 +47,12 @@ def check_new_name(owner: Owner, name: str, *, now: datetime) -> None:
 
 
 def bookings_carrying_a_name(owner: Owner) -> QuerySet[Booking]:
-    """What stands for `owner` under a name that is fixed: kept, sent or confirmed."""
+    """What stands for `owner` under a fixed name: kept, sent or confirmed; imported ones were named elsewhere."""
     if isinstance(owner, Profile):
         own = Booking.objects.filter(profile=owner)
     else:
         own = Booking.objects.filter(subscriber=owner, profile=None)
-    return own.filter(state__in=sorted(LIVE), ended_at=None).exclude(family_name="")
+    return own.filter(state__in=sorted(LIVE), ended_at=None, imported=False).exclude(family_name="")
 
 
 def note_name_used(booking: Booking, *, now: datetime) -> None:

@@ -18,6 +18,7 @@ from appointments.states import BookingState
 from bot import callback_data as cd
 from bot.booking_screens import mail_limit_ahead
 from bot.effects import Button, Rows, Screen
+from bot.flow import SCREENS as FLOW
 from bot.flow import present
 from bot.handlers import profile
 from bot.keyboards import back_home, in_rows
@@ -45,7 +46,7 @@ def mail_missing(talk: Talk) -> Screen | None:
     """What to do when the city's mail does not come."""
     found = _waiting(talk)
     if found is None:
-        return None
+        return _where_it_stands(talk)
     watch = found.watch if found.watch is not None and found.watch.ended_at is None else None
     rows: Rows = [[Button(_("I opened it"), cd.BookingAct("opened", found.pk))]]
     if settings.SIMULATED_CITY:
@@ -103,7 +104,7 @@ def anew(talk: Talk) -> Screen | None:
     """The truth about another address, and the places that can be taken with it."""
     found = _waiting(talk)
     if found is None:
-        return None
+        return _where_it_stands(talk)
     email = stored_data(found.subscriber, found.profile).email
     back = Button(_("Wait for the mail"), cd.BookingAct("show", found.pk))
     if email == found.email:
@@ -188,8 +189,14 @@ def show_limit(talk: Talk, booking_id: int) -> None:
     present(talk)
 
 
+def _where_it_stands(talk: Talk) -> Screen | None:
+    """The step has passed: the booking as it is now."""
+    talk.begin("booking", booking=talk.memory.get("booking"))
+    return FLOW["booking"](talk)
+
+
 def _waiting(talk: Talk) -> Booking | None:
-    """The booking this is about while it waits for its link; otherwise the dialogue leads to where it stands."""
+    """The booking this is about while it waits for its link."""
     found = booking_of(talk.person, talk.memory.get("booking") or 0)
     if found is not None and found.state == S.PRECONFIRMED and found.wish == Booking.Wish.BOOK:
         return found

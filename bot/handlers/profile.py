@@ -81,10 +81,16 @@ def _about(talk: Talk) -> Profile | None:
     return booking.profile if booking is not None else profile_of(talk.person, talk.memory.get("profile"))
 
 
+def _lost(talk: Talk) -> bool:
+    """Whether the person it is about has been deleted meanwhile: their answers must not become anybody else's."""
+    about = _about(talk)
+    return about.erased_at is not None if about is not None else talk.memory.get("profile") is not None
+
+
 def question(talk: Talk) -> Screen | None:
     """The next question."""
     fields = talk.memory.get("fields") or []
-    if not fields:
+    if not fields or _lost(talk):
         return None
     field = str(fields[0])
     if talk.memory.get("doubt"):
@@ -126,7 +132,7 @@ def _doubt(talk: Talk) -> Screen | None:
 
 def meant(talk: Talk, data: cd.Meant) -> None:
     """The doubt about an address is settled."""
-    if talk.step != "ask" or not talk.memory.get("doubt"):
+    if talk.step != "ask" or not talk.memory.get("doubt") or _lost(talk):
         present(talk)
         return
     likelier = probably_meant(_stored_email(talk))
@@ -179,10 +185,11 @@ def _may_be_empty(field: str, office: Office | None) -> bool:
 def answer(talk: Talk) -> None:
     """A question was answered by typing."""
     fields = list(talk.memory.get("fields") or [])
-    if not fields:
+    if not fields or _lost(talk):
         present(talk)
         return
     field = str(fields[0])
+    talk.memory.pop("doubt", None)
     try:
         _save(talk, field, talk.incoming.text or "")
     except InvalidValue as invalid:
@@ -200,7 +207,7 @@ def skip(talk: Talk, data: cd.Skip) -> None:
     """[None] was pressed."""
     fields = list(talk.memory.get("fields") or [])
     booking = _booking(talk)
-    if talk.step != "ask" or not fields or fields[0] != data.field:
+    if talk.step != "ask" or not fields or fields[0] != data.field or _lost(talk):
         present(talk)
         return
     about = _about(talk)

@@ -77,6 +77,22 @@ def test_who_means_it_keeps_an_unusual_address(ada: Person, town: Town) -> None:
     assert "ada@gmial.com" in shown.html
 
 
+def test_an_address_typed_again_goes_on_with_the_questions(ada: Person, town: Town) -> None:
+    office = town.offices[0]
+    office.telephone_activated = office.telephone_required = True
+    office.save()
+    ada.begin()
+    hold(ada, town)
+    ada.press("Keep")
+    ada.say("Ada Lovelace")
+    ada.say("ada@gmial.com")
+
+    shown = ada.say("ada@example.org")
+
+    assert "telephone number" in shown.html
+    assert me(ada).email == "ada@example.org"
+
+
 def test_the_check_says_that_the_link_comes_once(ada: Person, town: Town) -> None:
     ada.begin()
     hold(ada, town)
@@ -165,6 +181,17 @@ def test_waiting_for_the_mail_leaves_everything_as_it_is(ada: Person, mailed: Bo
     mailed.refresh_from_db()
     assert (mailed.wish, tasks) == ("book", [])
     assert "One step left" in shown.html
+
+
+def test_who_comes_too_late_for_another_address_sees_where_it_stands(ada: Person, mailed: Booking) -> None:
+    ada.press("The address is wrong")
+    Booking.objects.filter(pk=mailed.pk).update(
+        state="confirmed", city_status="confirmed", confirmed_at=ada.now
+    )
+
+    shown = ada.say("ada@example.org")
+
+    assert "Confirmed by the city" in shown.html
 
 
 # Nobody opened the link

@@ -291,3 +291,16 @@ def test_who_has_the_appointment_already_can_take_the_time_for_another(anna: Per
     assert "You have an appointment for this already" in asked.html
     assert "This person has an appointment for this already" in again
     assert Booking.objects.get(state="requested").profile == profile
+
+
+def test_an_answer_about_somebody_deleted_meanwhile_is_nobody_elses(anna: Person) -> None:
+    profile = mum_of(anna)
+    anna.say("/profile")
+    anna.press("Family and friends")
+    anna.press("Mum")
+    anna.press("Change name")
+    profile.delete()
+
+    anna.say("Grace Hopper")
+
+    assert me(anna).family_name == "Ada Lovelace"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from appointments.errors import InvalidValue, NotAllowed, ProfileLimitReached
+from appointments.errors import AlreadyBooked, InvalidValue, MailLimitReached, NotAllowed, ProfileLimitReached
 from appointments.models import Booking, NameChange, Profile, Subscriber
 from appointments.selectors.profiles import MOST_ADDED
 from appointments.services.bookings import advance, keep_booking, release_booking, swap_booking
@@ -159,6 +159,15 @@ def test_what_was_never_sent_may_be_corrected_as_often_as_one_likes(office: Doma
     booking.refresh_from_db()
     assert data_of(booking).family_name == "Grace Hopper"
     assert not NameChange.objects.exists()
+
+
+def test_an_appointment_made_elsewhere_does_not_fix_the_name_used_here(office: Domain) -> None:
+    who = person(office, family_name="", contact_consented_at=None)
+    BookingFactory(
+        subscriber=who, confirmed=True, imported=True, now=office.now(), family_name="Ada King Lovelace"
+    )
+
+    assert rename(who, "Ada Lovelace", office) == ""
 
 
 # Seldom
@@ -326,6 +335,40 @@ def test_once_kept_it_stays_with_the_person_it_was_kept_for(office: Domain) -> N
 
     with pytest.raises(NotAllowed):
         choose_person(booking, profile, now=office.now())
+
+
+def test_nobody_is_chosen_who_has_this_appointment_already(office: Domain) -> None:
+    held = reserved(office)
+    mum = mum_of(held.subscriber, office)
+    BookingFactory(
+        subscriber=held.subscriber, profile=mum, search=held.search, now=office.now(), confirmed=True
+    )
+
+    with pytest.raises(AlreadyBooked):
+        choose_person(held, mum, now=office.now())
+
+    held.refresh_from_db()
+    assert (held.state, held.profile, held.wish) == (S.RESERVED, None, Booking.Wish.ASK)
+
+
+def test_nobody_is_chosen_whose_address_the_office_would_refuse(office: Domain) -> None:
+    held = reserved(office)
+    mum, dad = mum_of(held.subscriber, office), mum_of(held.subscriber, office, email="dad@example.org")
+    held.office.appointments_per_mail = 1
+    held.office.save()
+    other = BookingFactory(
+        subscriber=held.subscriber,
+        office=held.office,
+        now=office.now(),
+        confirmed=True,
+        email=held.subscriber.email,
+    )
+
+    with pytest.raises(MailLimitReached) as refused:
+        choose_person(held, mum, now=office.now())
+
+    assert refused.value.booking_id == other.pk
+    assert choose_person(held, dad, now=office.now()).profile == dad
 
 
 def test_a_profile_renamed_while_its_appointment_stands_keeps_its_name(office: Domain) -> None:
