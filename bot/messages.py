@@ -145,6 +145,11 @@ class BookingView:
         )
 
     @property
+    def takes_again(self) -> bool:
+        """Whether the watch behind it takes times by itself, instead of only telling about them."""
+        return self.booking.watch is not None and self.booking.watch.mode != Watch.Mode.NOTIFY
+
+    @property
     def paused(self) -> bool:
         """Whether the watch behind it waits for the person to say that it shall go on."""
         return self.booking.watch is not None and self.booking.watch.state == Watch.State.PAUSED

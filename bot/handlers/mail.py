@@ -32,9 +32,9 @@ OTHERS = 4
 
 def held_line(booking: Booking, now: datetime) -> SafeString:
     """Until when a place is held, as the last line of a question about it."""
-    if booking.state != S.RESERVED or booking.answer_until is None:
-        return format_html("{}", "")
     view = BookingView(booking, now)
+    if booking.state != S.RESERVED or not view.held_until:
+        return format_html("{}", "")
     held = _("%(time)s is held until %(until)s.") % {"time": view.time, "until": view.held_until}
     return format_html("<i>{}</i>", held)
 

@@ -288,7 +288,7 @@ def invalid_text(invalid: InvalidValue) -> str:
     if (kind, invalid.reason) == ("family_name", "too_many_names"):
         return " ".join(
             [
-                _("%(count)d other names in %(days)d days are the most.")
+                _("The name can change %(count)d times in %(days)d days.")
                 % {"count": MOST_CHANGES, "days": WINDOW.days},
                 _("For another person, choose “Family and friends”."),
                 _("Somebody helps you here: %(contact)s") % {"contact": settings.OPERATOR_CONTACT}

@@ -220,6 +220,7 @@ def test_a_hold_asks_for_whom_when_it_is_kept(anna: Person, town: Town, tasks) -
 
     asked = anna.press("Keep")
     assert "For whom is it?" in asked.html
+    assert "is held until" in asked.html
     booking.refresh_from_db()
     assert booking.wish == Booking.Wish.ASK
     anna.press("For Mum")
