@@ -188,6 +188,8 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
         data = data_of(booking, anew=True)
         # Whatever the workers do meanwhile, the wish counts; only giving back is final.
         kept = Booking.objects.filter(pk=booking.pk, state__in=KEEPABLE).exclude(wish=Wish.RELEASE)
+        # Nor is it kept with one person's name when another was chosen in this very moment.
+        kept = kept.filter(profile=booking.profile_id)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
         # Data under way are not exchanged behind the city's back.

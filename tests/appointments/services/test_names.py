@@ -7,6 +7,7 @@ import pytest
 from appointments.errors import AlreadyBooked, InvalidValue, MailLimitReached, NotAllowed, ProfileLimitReached
 from appointments.models import Booking, NameChange, Profile, Subscriber
 from appointments.selectors.profiles import MOST_ADDED
+from appointments.services import bookings
 from appointments.services.bookings import advance, keep_booking, release_booking, swap_booking
 from appointments.services.contact import data_of
 from appointments.services.names import (
@@ -369,6 +370,24 @@ def test_nobody_is_chosen_whose_address_the_office_would_refuse(office: Domain) 
 
     assert refused.value.booking_id == other.pk
     assert choose_person(held, dad, now=office.now()).profile == dad
+
+
+def test_it_is_not_kept_with_ones_name_for_whom_another_was_chosen_meanwhile(
+    office: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = reserved(office)
+    mum = mum_of(held.subscriber, office)
+
+    def chosen_meanwhile(booking: Booking) -> tuple[str, ...]:
+        Booking.objects.filter(pk=booking.pk).update(profile=mum)
+        return ()
+
+    monkeypatch.setattr(bookings, "missing_contact", chosen_meanwhile)
+    with pytest.raises(NotAllowed):
+        keep_booking(held, now=office.now())
+
+    held.refresh_from_db()
+    assert (held.profile, held.family_name, held.wish) == (mum, "", Booking.Wish.ASK)
 
 
 def test_a_profile_renamed_while_its_appointment_stands_keeps_its_name(office: Domain) -> None:
