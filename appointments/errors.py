@@ -25,6 +25,18 @@ class AlreadyBooked(DomainError):
     """The person already has a live booking for this service."""
 
 
+class MailLimitReached(DomainError):
+    """The office takes no more appointments for this e-mail address; `booking_id` is the own one in the way."""
+
+    def __init__(self, booking_id: int) -> None:
+        super().__init__(str(booking_id))
+        self.booking_id = booking_id
+
+
+class ProfileLimitReached(DomainError):
+    """The person already books for as many people as one person may."""
+
+
 class SlotGone(DomainError):
     """The slot is not free any more as far as we know."""
 

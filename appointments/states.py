@@ -142,8 +142,14 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(S.CONFIRMING, S.LAPSED, By.WORKER, "the city has dropped it", ("hold_lapsed", "hold_released")),
     Step(S.PRECONFIRMED, S.CONFIRMED, By.READING, "the mailed link was opened", ("appointment_confirmed",)),
-    Step(S.PRECONFIRMED, S.PRECONFIRMING, By.WORKER, "another address is to get the link", given=_FIRST),
-    Step(S.PRECONFIRMED, S.CANCELLING, By.WORKER, "given back", given=_RELEASE),
+    # The city mails its link once, to the address of that moment: another address needs another place.
+    Step(
+        S.PRECONFIRMED,
+        S.CANCELLING,
+        By.WORKER,
+        "given back; or another address is to get the link, and a place is taken anew",
+        given=_RELEASE,
+    ),
     Step(
         S.PRECONFIRMED, S.LAPSED, By.READING, "nobody opened the link", ("activation_lapsed", "hold_released")
     ),
@@ -221,7 +227,7 @@ STAYS: dict[BookingState, Stay] = {
     S.PRECONFIRMED: Stay(
         "the mailed link",
         "activate_until",
-        "activationDuration from the reserve call, too; a reminder ten minutes before",
+        "activationDuration from the reserve call, too; reminders at half time and ten minutes before",
         "sweeps._follow_ups",
     ),
     S.CONFIRMING: Stay(

@@ -15,7 +15,9 @@ from appointments.services import (
     escalation,
     following,
     leases,
+    names,
     outbox,
+    profiles,
     releasing,
     reserving,
     sending,
@@ -24,16 +26,13 @@ from appointments.services import (
     watches,
     watching,
 )
+from appointments.services.bookings import LOADED
 from appointments.services.health import beat
 from appointments.states import BookingState
 
 
 def _load(booking_id: int) -> Booking | None:
-    return (
-        Booking.objects.select_related("subscriber", "watch__search", "search", "office", "main_service")
-        .filter(pk=booking_id)
-        .first()
-    )
+    return Booking.objects.select_related(*LOADED).filter(pk=booking_id).first()
 
 
 def reserve_appointment(booking_id: int) -> str:
@@ -121,6 +120,8 @@ def daily_upkeep() -> str:
     ended = watches.renew_windows(now=now)
     erased = subscribers.erase_inactive(now=now)
     removed = sweeps.forget_old_records(now=now)
+    removed["profiles"] = profiles.remove_erased_profiles()
+    removed["names"] = names.forget_names(now=now)
     return f"upkeep: {ended} watches ended, {erased} people erased, removed {removed}"
 
 

@@ -160,6 +160,23 @@ def _cancelled(booking: Booking, now: datetime) -> Screen:
 
 
 def _lapsed(booking: Booking, now: datetime) -> Screen:
-    # Data was sent: then it was the mailed link that nobody opened.
-    kind = "activation_lapsed" if booking.email else "hold_lapsed"
-    return Screen(render(kind, b=BookingView(booking, now)), watch_rows(booking.watch))
+    # Its data were sent: then it was the mailed link that nobody opened.
+    mailed = booking.events.filter(state=S.PRECONFIRMED).exists() or bool(booking.email)
+    return lapsed(booking, now, "activation_lapsed" if mailed else "hold_lapsed")
+
+
+def lapsed(booking: Booking, now: datetime, kind: str) -> Screen:
+    """The city has dropped it. A search that waits for the person's word has a button to go on."""
+    view = BookingView(booking, now)
+    if booking.watch is not None and view.paused:
+        rows = [[Button(_("Search on"), cd.WatchAct("resume", booking.watch.pk))]]
+    else:
+        rows = watch_rows(booking.watch)
+    return Screen(render(kind, b=view), rows)
+
+
+def mail_limit_ahead(own: Booking, now: datetime) -> Screen:
+    """Why nothing more is held at this office for this address: `own` is the appointment that counts."""
+    html = render("mail_limit_ahead", b=BookingView(own, now), limit=own.office.appointments_per_mail or 1)
+    show = [Button(_("Show this appointment"), cd.BookingAct("show", own.pk))]
+    return Screen(html, [show, [Button(_("Use another address"), cd.Go("profile"))]])

@@ -235,7 +235,8 @@ class BookSlot(Data, code="b"):
 
 @dataclass(frozen=True)
 class BookingAct(Data, code="k"):
-    """show, keep, send, fix, other, release, release_yes, opened, nomail, files."""
+    """show, keep, send, check, fix, other, release, release_yes, opened, nomail, wrong_mail, stop_then, go_on_then,
+    files, visit_done, forget, another."""
 
     act: str
     booking: int
@@ -285,3 +286,36 @@ class TestMessage(Data, code="tm"):
     """Send a test message the way news are sent."""
 
     __test__: ClassVar[bool] = False  # no test class, whatever its name looks like to pytest
+
+
+# --- For whom, and to which address ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PersonAct(Data, code="pf"):
+    """list, add, agree (no person), open, family_name, email, telephone, delete, delete_yes (of `person`)."""
+
+    act: str
+    person: int = 0
+
+
+@dataclass(frozen=True)
+class Whom(Data, code="wm"):
+    """For whom: a profile, 0 for the person themselves, -1 to see everybody."""
+
+    person: int
+
+
+@dataclass(frozen=True)
+class Meant(Data, code="mt"):
+    """Whether the address that looks mistyped was meant to be the likelier one (1) or is right (0)."""
+
+    yes: int
+
+
+@dataclass(frozen=True)
+class TakeAnew(Data, code="ta"):
+    """Give the place back and take this slot with the corrected address; slot 0: give back and watch on."""
+
+    booking: int
+    slot: int

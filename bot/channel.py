@@ -66,7 +66,7 @@ class TelegramChannel:
             except NothingToTell as nothing:
                 raise DeliveryError(f"nothing to tell: {nothing}", overtaken=True) from None
             try:
-                receipt = self._show(chat, news.screen, edit_receipt)
+                receipt = self._show(chat, news.screen, edit_receipt, quiet=news.quiet)
                 if news.files_of is not None:
                     self.send_files(chat.chat_id, news.files_of)
                 self._retire_prompts(chat.chat_id, message, receipt)
@@ -97,7 +97,7 @@ class TelegramChannel:
             }
             self._follow_up("sendVenue", venue)
 
-    def _show(self, chat: Chat, screen: Screen, edit_receipt: str) -> str:
+    def _show(self, chat: Chat, screen: Screen, edit_receipt: str, *, quiet: bool = False) -> str:
         content: dict[str, Any] = {
             "chat_id": chat.chat_id,
             "text": screen.html,
@@ -115,6 +115,8 @@ class TelegramChannel:
                     raise
             else:
                 return edit_receipt
+        if quiet:
+            content["disable_notification"] = True
         return str(self._call("sendMessage", content)["message_id"])
 
     def _retire_prompts(self, chat_id: int, message: OutboxMessage, receipt: str) -> None:

@@ -25,12 +25,15 @@ from bot.handlers import (
     bookings,
     days_and_hours,
     errors,
+    mail,
     misc,
     more_services,
     new_watch,
     profile,
+    profiles,
     start,
     summary,
+    visits,
     watches,
 )
 from bot.models import Chat
@@ -38,7 +41,20 @@ from bot.talk import Talk
 
 log = logging.getLogger(__name__)
 
-for _module in (start, new_watch, more_services, days_and_hours, summary, watches, bookings, profile, misc):
+for _module in (
+    start,
+    new_watch,
+    more_services,
+    days_and_hours,
+    summary,
+    watches,
+    bookings,
+    mail,
+    visits,
+    profile,
+    profiles,
+    misc,
+):
     SCREENS.update(_module.SCREENS)
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
@@ -47,6 +63,7 @@ TEXTS: dict[str, Callable[[Talk], None]] = {
     **more_services.TEXTS,
     **days_and_hours.TEXTS,
     **profile.TEXTS,
+    **profiles.TEXTS,
 }
 # Here a decision is asked for, which only a button can give. Elsewhere words are a search.
 DECISIONS = (
@@ -61,6 +78,11 @@ DECISIONS = (
     "watch_delete",
     "erase_contact",
     "delete",
+    "whom",
+    "anew",
+    "person_add",
+    "person_delete",
+    "visit_done",
 )
 TEXTS |= dict.fromkeys(DECISIONS, errors.only_buttons)
 TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
@@ -94,6 +116,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Skip: profile.skip,
     cd.Erase: misc.erase,
     cd.TestMessage: misc.send_test,
+    cd.PersonAct: profiles.act,
+    cd.Whom: profiles.choose,
+    cd.Meant: profile.meant,
+    cd.TakeAnew: mail.take,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
 UNDER_NEWS = (cd.Go, cd.WatchAct, cd.Instead, cd.BookSlot, cd.BookingAct, cd.ShowMap)

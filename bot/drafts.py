@@ -28,6 +28,8 @@ class Draft:
     mode: str | None = None
     watch: int | None = None
     notice: int = 0
+    # primary key of the profile it is for; None: for the person who writes
+    profile: int | None = None
 
     @classmethod
     def read(cls, memory: dict[str, Any]) -> Self:
@@ -44,6 +46,7 @@ class Draft:
             mode=kept.get("mode"),
             watch=kept.get("watch"),
             notice=kept.get("notice", 0),
+            profile=kept.get("profile"),
         )
 
     @classmethod
@@ -59,6 +62,7 @@ class Draft:
             mode=wish.mode,
             watch=watch.pk if watch else None,
             notice=wish.minimum_notice_minutes,
+            profile=wish.profile_id,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +77,7 @@ class Draft:
             "mode": self.mode,
             "watch": self.watch,
             "notice": self.notice,
+            "profile": self.profile,
         }
 
     def with_service(self, service: Service) -> "Draft":
@@ -152,6 +157,7 @@ class Draft:
             hours=self.hours or (),
             mode=self.mode or Watch.Mode.NOTIFY,
             minimum_notice_minutes=self.notice,
+            profile_id=self.profile,
         )
 
     def open_point(self) -> str:

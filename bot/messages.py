@@ -10,8 +10,9 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from appointments.models import Booking, Office, Watch
+from appointments.models import Booking, Office, Profile, Watch
 from appointments.selectors.catalogue import city_page, services_named
+from appointments.services.contact import data_of
 from appointments.services.watches import WatchWish, wish_of
 from bot import dates
 from bot.selection_words import duration_text, more_text, telephone
@@ -119,12 +120,17 @@ class BookingView:
     @property
     def masked_email(self) -> str:
         """The address the data was sent with, recognisable for its owner only."""
-        name, _at, host = (self.booking.email or self.booking.subscriber.email).partition("@")
+        name, _at, host = self.email.partition("@")
         return f"{name[:1]}…@{host}" if host else ""
 
     @property
     def email(self) -> str:
-        return self.booking.email or self.booking.subscriber.email
+        return data_of(self.booking).email
+
+    @property
+    def whom(self) -> str:
+        """What the person it is for is called; "" for the one who reads this."""
+        return self.booking.profile.label if self.booking.profile is not None else ""
 
     @property
     def information(self) -> str:
@@ -135,7 +141,21 @@ class BookingView:
     @property
     def watching(self) -> bool:
         """Whether the watch behind it still stands."""
-        return self.booking.watch is not None and self.booking.watch.ended_at is None
+        return (
+            self.booking.watch is not None
+            and self.booking.watch.ended_at is None
+            and self.booking.watch.state != Watch.State.PAUSED
+        )
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether the watch behind it takes times by itself, instead of only telling about them."""
+        return self.booking.watch is not None and self.booking.watch.mode != Watch.Mode.NOTIFY
+
+    @property
+    def paused(self) -> bool:
+        """Whether the watch behind it waits for the person to say that it shall go on."""
+        return self.booking.watch is not None and self.booking.watch.state == Watch.State.PAUSED
 
 
 def shorten(text: str, longest: int) -> str:
@@ -235,6 +255,7 @@ class WishView:
     days: str
     hours: str
     mode: str
+    whom: str = ""
 
 
 def wish_view(wish: WatchWish) -> WishView:
@@ -257,7 +278,13 @@ def wish_view(wish: WatchWish) -> WishView:
         days=days_text(wish),
         hours=hours_text(wish.hours),
         mode=mode_text(wish.mode),
+        whom=_label_of(wish.profile_id),
     )
+
+
+def _label_of(profile_id: int | None) -> str:
+    profile = Profile.objects.filter(pk=profile_id).first() if profile_id is not None else None
+    return profile.label if profile is not None else ""
 
 
 def watch_view(watch: Watch) -> WishView:
@@ -270,7 +297,8 @@ def watch_name(watch: Watch) -> str:
     count = watch.search.main_count
     name = watch.search.main_service.name
     named = name if count == 1 else f"{name} · {persons(count)}"
-    return " + ".join([named, *more_text(watch.search.services)])
+    whole = " + ".join([named, *more_text(watch.search.services)])
+    return f"{whole} · {watch.profile.label}" if watch.profile is not None else whole
 
 
 def sight_reason(code: str) -> str:

@@ -27,10 +27,11 @@ OFFERED = 8  # times offered as buttons at once
 
 @dataclass(frozen=True)
 class News:
-    """A message to send; `files_of` is the booking whose calendar file and map point go with it."""
+    """A message to send; `files_of` is the booking whose calendar file and map point go with it. `quiet`: no sound."""
 
     screen: Screen
     files_of: Booking | None = None
+    quiet: bool = False
 
 
 class NothingToTell(Exception):
@@ -326,7 +327,7 @@ def other_times(booking: Booking, now: datetime) -> Rows:
 def _lapsed(kind: str) -> Callable[[OutboxMessage, datetime], News]:
     def about(message: OutboxMessage, now: datetime) -> News:
         booking = _booking(message)
-        return News(Screen(render(kind, b=BookingView(booking, now)), screens.watch_rows(booking.watch)))
+        return News(screens.lapsed(booking, now, kind))
 
     return about
 
@@ -424,6 +425,24 @@ def _reminder(kind: str) -> Callable[[OutboxMessage, datetime], News]:
     return about
 
 
+def _visit_over(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.CONFIRMED:
+        raise NothingToTell("no appointment any more")
+    rows = [
+        [Button(_("Done, erase my data"), cd.BookingAct("visit_done", booking.pk))],
+        [Button(_("I need another one"), cd.BookingAct("another", booking.pk))],
+    ]
+    return News(Screen(render("visit_over", b=BookingView(booking, now)), rows), quiet=True)
+
+
+def _mail_limit_ahead(message: OutboxMessage, now: datetime) -> News:
+    own = _booking(message)
+    if not own.is_live:
+        raise NothingToTell(own.state)
+    return News(screens.mail_limit_ahead(own, now))
+
+
 _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "slots_opened": _slots_opened,
     "watch_blind": _watch_blind,
@@ -452,5 +471,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "booking_settled": _booking_settled,
     "reminder_day": _reminder("reminder_day"),
     "reminder_hours": _reminder("reminder_hours"),
+    "visit_over": _visit_over,
+    "mail_limit_ahead": _mail_limit_ahead,
 }
 KINDS = frozenset(_ABOUT)

@@ -3,6 +3,7 @@
 Babel compiles them, so no machine needs gettext's own tools. `python -m termin_project.translations` does it.
 """
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def compile_catalogues(directory: Path = LOCALE_DIR) -> list[Path]:
             catalogue = read_po(file, locale=source.parent.parent.name)
         compiled = BytesIO()
         write_mo(compiled, catalogue)
-        # Replaced in one step: another process may be reading it.
-        part = target.with_suffix(".mo.part")
+        # Replaced in one step: another process may be reading it, or writing the same.
+        part = target.with_suffix(f".mo.{os.getpid()}.part")
         part.write_bytes(compiled.getvalue())
         part.replace(target)
         written.append(target)

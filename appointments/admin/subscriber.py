@@ -7,12 +7,14 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from appointments.admin.acts import service_act
-from appointments.models import Booking, Subscriber, Watch
+from appointments.models import Booking, NameChange, Profile, Subscriber, Watch
+from appointments.services.names import MOST_CHANGES, forgive_names, new_names_within
 from appointments.services.subscribers import erase_subscriber, pause_subscriber, resume_subscriber
 from appointments.states import LIVE
 from termin_project.staff_admin import Act, FactInline, StaffAdmin, masked
@@ -56,6 +58,49 @@ class BookingInline(FactInline):
         return super().get_queryset(request).select_related("main_service", "office")
 
 
+class ProfileInline(FactInline):
+    """People this person books for; masked for everybody."""
+
+    model = Profile
+    fields = ("called", "name_masked", "consented_at", "name_used_at", "erased_at")
+    readonly_fields = fields
+
+    @display(description=_("called"))
+    def called(self, profile: Profile) -> str:
+        """First letter."""
+        return masked(profile.label) or "–"
+
+    @display(description=_("name for the city"))
+    def name_masked(self, profile: Profile) -> str:
+        """First letters."""
+        return masked(profile.family_name) or "–"
+
+
+class NameChangeInline(FactInline):
+    """That there were new names and when; which ones is nowhere written."""
+
+    model = NameChange
+    fields = ("at", "kind", "profile", "forgiven_at")
+    readonly_fields = fields
+
+
+class ManyNames(admin.SimpleListFilter):
+    """People with so many new names that one more is refused: a sign of trading, or of a family that moved."""
+
+    title = _("new names")
+    parameter_name = "names"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """One choice besides "all"."""
+        return [("many", _("many new names lately"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> QuerySet[Subscriber]:
+        """Those at the limit."""
+        if self.value() != "many":
+            return queryset
+        return queryset.alias(lately=new_names_within(timezone.now())).filter(lately__gte=MOST_CHANGES)
+
+
 @admin.register(Subscriber)
 class SubscriberAdmin(StaffAdmin):
     """Search by number; names are encrypted and cannot be searched."""
@@ -67,10 +112,11 @@ class SubscriberAdmin(StaffAdmin):
         "standing",
         "watching",
         "live",
+        "new_names",
         "created_at",
         "last_seen_at",
     )
-    list_filter = (("paused_at", admin.EmptyFieldListFilter), "language", "pause_reason")
+    list_filter = (("paused_at", admin.EmptyFieldListFilter), ManyNames, "language", "pause_reason")
     search_fields = ("=id",)
     search_help_text = _("Number of the person")
     ordering = ("-pk",)
@@ -87,11 +133,12 @@ class SubscriberAdmin(StaffAdmin):
                     "email_shown",
                     "telephone_shown",
                     "contact_consented_at",
+                    "name_used_at",
                 )
             },
         ),
     )
-    inlines = (WatchInline, BookingInline)
+    inlines = (WatchInline, BookingInline, ProfileInline, NameChangeInline)
     acts = (
         Act(
             "pause",
@@ -106,6 +153,14 @@ class SubscriberAdmin(StaffAdmin):
             _("The person is served again."),
             service_act(resume_subscriber),
             icon="play_arrow",
+        ),
+        Act(
+            "forgive_names",
+            _("Allow new names"),
+            _("The new names of this person count no more, so that the name may change again."),
+            service_act(forgive_names),
+            icon="badge",
+            bulk=False,
         ),
         Act(
             "erase",
@@ -131,6 +186,7 @@ class SubscriberAdmin(StaffAdmin):
             .annotate(
                 watch_count=Count("watches", filter=active, distinct=True),
                 live_count=Count("bookings", filter=standing, distinct=True),
+                name_count=new_names_within(timezone.now()),
             )
         )
 
@@ -177,6 +233,11 @@ class SubscriberAdmin(StaffAdmin):
     def live(self, person: Any) -> int:
         """Bookings that stand."""
         return person.live_count
+
+    @display(description=_("new names"), ordering="name_count")
+    def new_names(self, person: Any) -> int:
+        """How many in the last 90 days; a sign of trading."""
+        return person.name_count
 
     @display(description=_("first name"))
     def first_name_shown(self, person: Subscriber) -> str:

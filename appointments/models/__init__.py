@@ -4,7 +4,7 @@ from appointments.models.booking import Booking, BookingEvent
 from appointments.models.catalogue import CatalogueChange, CatalogueState, Offering, Office, Service
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
-from appointments.models.subscriber import Profile, Subscriber
+from appointments.models.subscriber import NameChange, Profile, Subscriber
 from appointments.models.throttle import CircuitBreaker, GateState, Heartbeat, Lease, StaffAlert
 from appointments.models.traffic import Call, CallCount
 from appointments.models.watch import PollTarget, Search, Watch, WatchOffice
@@ -22,6 +22,7 @@ __all__ = [
     "GateState",
     "Heartbeat",
     "Lease",
+    "NameChange",
     "Offering",
     "Office",
     "OutboxMessage",

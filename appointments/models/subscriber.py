@@ -31,6 +31,9 @@ class Subscriber(models.Model):
     email = EncryptedTextField(_("e-mail"), blank=True, default="")
     telephone = EncryptedTextField(_("telephone"), blank=True, default="")
     contact_consented_at = models.DateTimeField(_("agreed to storing contact data"), null=True, blank=True)
+    # Of the name the city has accepted last: tells whether another name is somebody else's, also after erasing it.
+    name_mark = models.CharField(_("mark of the name used"), max_length=64, blank=True, default="")
+    name_used_at = models.DateTimeField(_("name last used"), null=True, blank=True)
     holds_paused_until = models.DateTimeField(
         _("nothing is held until"),
         null=True,
@@ -79,6 +82,10 @@ class Profile(models.Model):
     # That the person may give these data away was said by the person, on that day.
     consented_at = models.DateTimeField(_("agreement confirmed"))
     created_at = models.DateTimeField(_("created"))
+    name_mark = models.CharField(_("mark of the name used"), max_length=64, blank=True, default="")
+    name_used_at = models.DateTimeField(_("name last used"), null=True, blank=True)
+    # Deleted by the person, without data; kept only while an appointment made for it still stands.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("profile")
@@ -87,3 +94,31 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.subscriber_id}/{self.pk}"
+
+
+class NameChange(models.Model):
+    """That a person brought in a new name, not which one: whoever trades in appointments needs many names."""
+
+    class Kind(models.TextChoices):
+        CHANGED = "changed", _("another name than before")
+        ADDED = "added", _("profile added")
+
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="name_changes", verbose_name=_("person")
+    )
+    profile = models.ForeignKey(
+        Profile, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("profile")
+    )
+    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    at = models.DateTimeField(_("when"))
+    # Staff has looked at it: it counts no more.
+    forgiven_at = models.DateTimeField(_("forgiven"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("new name")
+        verbose_name_plural = _("new names")
+        ordering = ("-at",)
+        indexes = [models.Index(fields=("subscriber", "at"), name="name_change_by_subscriber")]
+
+    def __str__(self) -> str:
+        return f"#{self.subscriber_id} {self.kind}"

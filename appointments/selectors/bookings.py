@@ -8,9 +8,14 @@ from django.db.models import Q, QuerySet
 from appointments.models import Booking, Office, Subscriber
 from appointments.states import HOLDING, LIVE, BookingState
 
+# Given back only because the city's mail went to a wrong address: the time is still wanted.
+OTHER_ADDRESS = "other_address"
+
 
 def _with_everything_shown() -> QuerySet[Booking]:
-    return Booking.objects.select_related("subscriber", "office", "main_service", "search", "watch__search")
+    return Booking.objects.select_related(
+        "subscriber", "profile", "office", "main_service", "search", "watch__search", "replaces"
+    )
 
 
 def live_bookings_of(subscriber: Subscriber) -> list[Booking]:
@@ -42,12 +47,16 @@ def given_back_starts(subscribers: Iterable[int], search_id: int) -> set[tuple[i
     What somebody did not want once is not held for them again: no hold is extended by holding anew. Offices that are
     booked as one count as one: the same time may come back at the other.
     """
-    given_back = Booking.objects.filter(
-        subscriber__in=subscribers,
-        search=search_id,
-        state__in=(BookingState.CANCELLED, BookingState.LAPSED),
-        reserved_at__isnull=False,
-    ).values_list("subscriber_id", "office_id", "starts_at", "office__shared_booking_offices")
+    given_back = (
+        Booking.objects.filter(
+            subscriber__in=subscribers,
+            search=search_id,
+            state__in=(BookingState.CANCELLED, BookingState.LAPSED),
+            reserved_at__isnull=False,
+        )
+        .exclude(reason=OTHER_ADDRESS)
+        .values_list("subscriber_id", "office_id", "starts_at", "office__shared_booking_offices")
+    )
     starts = {(person, office, at) for person, office, at, _pool in given_back}
     pooled = [(person, at, pool) for person, _office, at, pool in given_back if pool]
     if pooled:

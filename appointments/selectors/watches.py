@@ -24,7 +24,7 @@ def watches_of(subscriber: Subscriber) -> list[Watch]:
     """A person's active and paused watches, oldest first, search and main service loaded."""
     return list(
         Watch.objects.filter(subscriber=subscriber, state__in=_STANDING)
-        .select_related("search__main_service")
+        .select_related("search__main_service", "profile")
         .order_by("pk")
     )
 

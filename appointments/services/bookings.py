@@ -14,12 +14,14 @@ from appointments.errors import (
     AlreadyHolding,
     ContactMissing,
     IllegalTransition,
+    MailLimitReached,
     NotAllowed,
     SlotGone,
     StaleBooking,
 )
-from appointments.models import Booking, BookingEvent, Slot, Subscriber, Watch
-from appointments.services.contact import clean_custom_text, missing_contact
+from appointments.models import Booking, BookingEvent, Profile, Slot, Subscriber, Watch
+from appointments.selectors.bookings import OTHER_ADDRESS
+from appointments.services.contact import clean_custom_text, data_of, mail_limit_reached, missing_contact
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.states import ENDED, HOLDING, LIVE, BookingState, step_between
@@ -29,7 +31,7 @@ Wish = Booking.Wish
 KEEPABLE = (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN)
 # A call and its time limits fit well into this; afterwards the sweep takes the booking over.
 CALL_LEASE = timedelta(seconds=60)
-LOADED = ("subscriber", "watch__search", "search", "office", "main_service")
+LOADED = ("subscriber", "profile", "watch__search", "search", "office", "main_service", "replaces")
 
 
 def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = "", **fields: Any) -> Booking:
@@ -83,16 +85,20 @@ def start_booking(
     watch: Watch | None,
     now: datetime,
     previous: Booking | None = None,
+    profile: Profile | None = None,
 ) -> Booking:
     """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
 
-    Raises `AlreadyHolding` or `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
+    It is for `profile`, or else for whom the attempt before or the watch is. Raises `AlreadyHolding` or
+    `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
     """
     search = slot.search
+    profile = profile or for_whom(watch, previous)
     try:
         with transaction.atomic():
             booking = Booking.objects.create(
                 subscriber=subscriber,
+                profile=profile,
                 watch=watch,
                 search=search,
                 main_service_id=search.main_service_id,
@@ -111,37 +117,58 @@ def start_booking(
             )
             BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
     except IntegrityError as error:
-        raise (_in_the_way(subscriber, search.main_service_id) or AlreadyHolding()) from error
+        raise (_in_the_way(subscriber, profile, search.main_service_id) or AlreadyHolding()) from error
     queue_task("reserve_appointment", booking.pk)
     return booking
 
 
-def request_booking(
-    subscriber: Subscriber, slot: Slot, *, mode: str, watch: Watch | None, now: datetime
-) -> Booking:
-    """A person chose `slot`: hold it for them (or book it, in mode `auto`).
+def for_whom(watch: Watch | None, previous: Booking | None = None) -> Profile | None:
+    """For whom an attempt is: as the one before it, or else as its watch. None: for the subscriber."""
+    if previous is not None:
+        return previous.profile
+    return watch.profile if watch is not None else None
 
-    Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, or `NotAllowed` for a person who has not agreed or is paused.
+
+def request_booking(
+    subscriber: Subscriber,
+    slot: Slot,
+    *,
+    mode: str,
+    watch: Watch | None,
+    now: datetime,
+    profile: Profile | None = None,
+) -> Booking:
+    """A person chose `slot`: hold it for them (or book it, in mode `auto`); for `profile`, or for whom the watch is.
+
+    Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, `MailLimitReached` when the office would refuse their
+    address in the end, or `NotAllowed` for a person who has not agreed or is paused.
     """
     if not subscriber.is_active:
         raise NotAllowed("no consent, or paused")
     if slot.gone_at is not None or slot.starts_at <= now:
         raise SlotGone()
-    if obstacle := _in_the_way(subscriber, slot.search.main_service_id):
+    profile = profile or for_whom(watch)
+    if obstacle := _in_the_way(subscriber, profile, slot.search.main_service_id):
         raise obstacle
-    return start_booking(subscriber, slot, mode=mode, watch=watch, now=now)
+    if own := mail_limit_reached(subscriber, profile, slot.office):
+        raise MailLimitReached(own.pk)
+    return start_booking(subscriber, slot, mode=mode, watch=watch, now=now, profile=profile)
 
 
-def _in_the_way(subscriber: Subscriber, main_service_id: int) -> AlreadyHolding | AlreadyBooked | None:
+def _in_the_way(
+    subscriber: Subscriber, profile: Profile | None, main_service_id: int
+) -> AlreadyHolding | AlreadyBooked | None:
     """Why the person cannot begin another booking of this service; a hold on its way back still counts as one.
 
-    One query, because two would see two moments.
+    One hold for each subscriber, one live booking of a service for each person they book for. One query, because two
+    would see two moments.
     """
     live = Booking.objects.filter(subscriber=subscriber, state__in=LIVE, ended_at=None)
-    standing = list(live.values_list("state", "confirmed_at", "main_service_id"))
-    if any(state in HOLDING or (state == S.CANCELLING and not at) for state, at, _service in standing):
+    standing = list(live.values_list("state", "confirmed_at", "main_service_id", "profile_id"))
+    if any(state in HOLDING or (state == S.CANCELLING and not at) for state, at, *_for in standing):
         return AlreadyHolding()
-    if any(service == main_service_id for _state, _at, service in standing):
+    wanted = (main_service_id, profile.pk if profile is not None else None)
+    if any((service, person) == wanted for _state, _at, service, person in standing):
         return AlreadyBooked()
     return None
 
@@ -158,16 +185,16 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
     if missing := missing_contact(booking):
         raise ContactMissing(missing)
     with transaction.atomic():
-        person = booking.subscriber
+        data = data_of(booking, anew=True)
         # Whatever the workers do meanwhile, the wish counts; only giving back is final.
         kept = Booking.objects.filter(pk=booking.pk, state__in=KEEPABLE).exclude(wish=Wish.RELEASE)
+        # Nor is it kept with one person's name when another was chosen in this very moment.
+        kept = kept.filter(profile=booking.profile_id)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
         # Data under way are not exchanged behind the city's back.
         kept.exclude(state=S.PRECONFIRMING).update(
-            family_name=person.family_name or booking.family_name,
-            email=person.email or booking.email,
-            telephone=person.telephone or booking.telephone,
+            family_name=data.family_name, email=data.email, telephone=data.telephone
         )
         queue_task("send_booking", booking.pk)
     booking.refresh_from_db()
@@ -219,10 +246,12 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
 def swap_booking(booking: Booking, slot: Slot, *, now: datetime) -> Booking:
     """Another time instead: what is held goes back first, because nobody holds two; then `slot` is tried.
 
-    Raises `SlotGone` (nothing changes) or `NotAllowed` when there is no hold to swap.
+    Raises `SlotGone` or `MailLimitReached` (nothing changes), or `NotAllowed` when there is no hold to swap.
     """
     if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
         raise SlotGone()
+    if own := mail_limit_reached(booking.subscriber, booking.profile, slot.office):
+        raise MailLimitReached(own.pk)
     with transaction.atomic():
         booking.refresh_from_db()
         if booking.state not in (S.REQUESTED, S.RESERVING, S.RESERVED) or booking.wish == Wish.RELEASE:
@@ -231,14 +260,37 @@ def swap_booking(booking: Booking, slot: Slot, *, now: datetime) -> Booking:
         return release_booking(booking, now=now, reason="superseded")
 
 
+def take_anew(booking: Booking, slot: Slot | None, *, now: datetime) -> Booking:
+    """The mailed link went to a wrong address: give the place back, then take `slot` with the stored address.
+
+    The city mails its link when it is pre-confirmed, once, to the address of that moment: an update afterwards changes
+    the address but sends nothing, and pre-confirming again is refused (409). So a place has to be taken anew. Without
+    `slot` the watch goes on. Raises `SlotGone` or `MailLimitReached` (nothing changes), or `NotAllowed` when nothing
+    waits for a link.
+    """
+    if slot is not None:
+        if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
+            raise SlotGone()
+        if own := mail_limit_reached(booking.subscriber, booking.profile, slot.office):
+            raise MailLimitReached(own.pk)
+    with transaction.atomic():
+        booking.refresh_from_db()
+        if booking.state != S.PRECONFIRMED or booking.wish != Wish.BOOK or booking.replaces_id is not None:
+            raise NotAllowed(booking.state)
+        Booking.objects.filter(pk=booking.pk).update(swap_to=slot)
+        return release_booking(booking, now=now, reason=OTHER_ADDRESS)
+
+
 def _try_instead(booking: Booking, *, now: datetime) -> Booking | None:
     """The attempt at the slot the person chose instead; None when it is gone by now."""
     slot = booking.swap_to
     if slot is None or slot.gone_at is not None or slot.starts_at <= now or not booking.subscriber.is_active:
         return None
+    # Whoever only corrects the address has decided already; another time is asked about once it is held.
+    mode = Watch.Mode.AUTO if booking.reason == OTHER_ADDRESS else Watch.Mode.HOLD
     try:
         return start_booking(
-            booking.subscriber, slot, mode=Watch.Mode.HOLD, watch=booking.watch, now=now, previous=booking
+            booking.subscriber, slot, mode=mode, watch=booking.watch, now=now, previous=booking
         )
     except (AlreadyHolding, AlreadyBooked):
         return None

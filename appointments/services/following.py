@@ -11,15 +11,16 @@ from appointments.errors import StaleBooking
 from appointments.models import Booking, Watch
 from appointments.services.bookings import advance, tell_released
 from appointments.services.desk import Desk
+from appointments.services.names import note_name_used
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.reserving import tell_reserved
 from appointments.services.sending import (
     FIRST_LOOK,
     MOST_UNCLEAR,
-    REMIND_BEFORE,
     ask_for_other_data,
     lapse,
+    next_mail_reminder,
     pause_before_sending,
     tell_check_mail,
     times_sent,
@@ -121,6 +122,7 @@ def _confirmed(booking: Booking, appointment: types.Appointment, *, now: datetim
             follow_at=now + CONFIRMED_LOOK,
             remind_at=next_reminder(booking.starts_at, now=now),
         )
+        note_name_used(booking, now=now)
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
             return booking
@@ -181,8 +183,9 @@ def _still_preconfirmed(booking: Booking, *, now: datetime) -> Booking:
             city_status="preconfirmed",
             activate_until=activate_until,
             follow_at=now + FIRST_LOOK,
-            remind_at=max(now, activate_until - REMIND_BEFORE),
+            remind_at=next_mail_reminder(now, activate_until, now=now),
         )
+        note_name_used(booking, now=now)
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
         else:

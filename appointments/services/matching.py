@@ -11,6 +11,7 @@ from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, Wat
 from appointments.selectors.bookings import given_back_starts
 from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
 from appointments.services.bookings import start_booking
+from appointments.services.contact import without_full_offices
 from appointments.services.outbox import enqueue, enqueue_all
 from appointments.states import LIVE
 
@@ -39,7 +40,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
             pk__in=by_watch, state=Watch.State.ACTIVE, subscriber__consented_at__isnull=False
         )
         .filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now), subscriber__paused_at=None)
-        .select_related("subscriber", "search")
+        .select_related("subscriber", "profile", "search")
         .order_by("-subscriber__priority", "waiting_since", "pk")
     )
     busy = _busy_people(search)
@@ -47,7 +48,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
     takers: list[tuple[Watch, list[Slot]]] = []
     for watch in watches:
         fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
-        if not fitting or watch.subscriber_id in busy:
+        if not fitting or (watch.subscriber_id, watch.profile_id) in busy:
             continue
         if watch.mode == Mode.NOTIFY:
             told.append((watch, fitting))
@@ -179,7 +180,9 @@ def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) ->
 def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) -> None:
     """Serve a watch that was just made, changed or resumed with what is free already (on days after `after`)."""
     person = watch.subscriber
-    if not (watch.is_watching(now) and person.is_active) or person.pk in _busy_people(watch.search):
+    if not (watch.is_watching(now) and person.is_active):
+        return
+    if (person.pk, watch.profile_id) in _busy_people(watch.search):
         return
     slots = open_slots_for(watch, now=now, limit=50)
     if after is not None:
@@ -194,6 +197,9 @@ def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) 
 
 def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> None:
     """Give each person one slot: first every slot to one person, then a second try each, in order of turn."""
+    takers, stopped = without_full_offices(takers)
+    for watch, own in stopped:
+        _tell_mail_limit(watch, own, now=now)
     if not takers:
         return
     unwanted = given_back_starts({watch.subscriber_id for watch, _slots in takers}, takers[0][0].search_id)
@@ -236,12 +242,25 @@ def _soonest_first(takers: Sequence[tuple[Watch, list[Slot]]]) -> list[tuple[Wat
     ]
 
 
-def _busy_people(search: Search) -> set[int]:
-    """People with a live booking for the main service of this search: they are served already."""
+def _tell_mail_limit(watch: Watch, own: Booking, *, now: datetime) -> None:
+    """Say, once, that what opens is not held because the city would refuse the address in the end."""
+    enqueue(
+        watch.subscriber,
+        "mail_limit_ahead",
+        now=now,
+        booking=own,
+        watch=watch,
+        dedup_key=f"mail_limit_ahead:{watch.pk}:{own.pk}",
+        priority=5,
+    )
+
+
+def _busy_people(search: Search) -> set[tuple[int, int | None]]:
+    """(subscriber, profile) of those with a live booking for the search's main service: they are served already."""
     return set(
         Booking.objects.filter(
             main_service=search.main_service_id, state__in=LIVE, ended_at=None
-        ).values_list("subscriber_id", flat=True)
+        ).values_list("subscriber_id", "profile_id")
     )
 
 

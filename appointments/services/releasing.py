@@ -6,8 +6,10 @@ from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking
+from appointments.selectors.bookings import OTHER_ADDRESS
 from appointments.services.bookings import CALL_LEASE, advance, tell_released
 from appointments.services.desk import Desk
+from appointments.services.following import take_word
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.states import BookingState
@@ -35,6 +37,8 @@ def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
         return booking
     before = BookingState(booking.state)
     why = booking.reason or "person"
+    if why == OTHER_ADDRESS and before == S.PRECONFIRMED and not _still_unopened(booking, desk):
+        return booking
     had_appointment = booking.confirmed_at is not None
     try:
         advance(booking, S.CANCELLING, now=now, reason=why, lease_until=now + CALL_LEASE, follow_at=None)
@@ -46,6 +50,30 @@ def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
         # The sweep took this worker for dead, and reading has settled it meanwhile.
         booking.refresh_from_db()
         return booking
+
+
+def _still_unopened(booking: Booking, desk: Desk) -> bool:
+    """Whether the city still waits for the link. If it was opened after all, the appointment stands and is told.
+
+    A place is given back for another address only where nothing is lost by it. Unread is looked at again.
+    """
+    try:
+        appointment = desk.api.appointment(booking.key)
+    except (AuthKeyMismatch, AppointmentNotFound):
+        return True
+    except UpstreamError as error:
+        pause = desk.clock() + getattr(error, "retry_after", RETRY)
+        retry_at = getattr(error, "retry_at", None) or pause
+        Booking.objects.filter(pk=booking.pk, state=booking.state).update(retry_at=retry_at)
+        booking.refresh_from_db()
+        return False
+    if appointment.status != "confirmed":
+        return True
+    Booking.objects.filter(pk=booking.pk, state=booking.state, reason=OTHER_ADDRESS).update(
+        wish=Wish.BOOK, reason="", swap_to=None
+    )
+    take_word(booking, appointment, now=desk.clock())
+    return False
 
 
 def _cancel(

@@ -19,6 +19,7 @@ from appointments.services.bookings import (
     start_booking,
     tell_released,
 )
+from appointments.services.contact import mail_limit_reached
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
@@ -196,7 +197,9 @@ def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
         return None
     given_back = given_back_starts({booking.subscriber_id}, booking.search_id)
     tried += [(office_id, starts_at) for _person, office_id, starts_at in given_back]
-    for slot in open_slots_for(watch, now=now, limit=1, without=tried):
+    for slot in open_slots_for(watch, now=now, limit=MOST_CANDIDATES, without=tried):
+        if mail_limit_reached(booking.subscriber, booking.profile, slot.office):
+            continue
         try:
             return start_booking(
                 booking.subscriber, slot, mode=booking.mode, watch=watch, now=now, previous=booking

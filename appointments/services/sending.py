@@ -10,11 +10,13 @@ from django.db import transaction
 from appointments.errors import StaleBooking
 from appointments.models import Booking
 from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
-from appointments.services.contact import missing_contact
+from appointments.services.contact import data_of, missing_contact
 from appointments.services.desk import Desk
+from appointments.services.names import note_name_used
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.reserving import tell_uncertain
+from appointments.services.watches import go_on_after_lapse
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import (
@@ -34,8 +36,10 @@ S = BookingState
 Wish = Booking.Wish
 # The first look comes soon: where the city asks for no link, it has confirmed already.
 FIRST_LOOK = timedelta(seconds=10)
-# Before the link runs out the person is reminded once.
-REMIND_BEFORE = timedelta(minutes=10)
+# Before the link runs out the person is reminded, and once more at half time if there is time for both.
+REMIND_BEFORE, REMINDERS_APART = timedelta(minutes=10), timedelta(minutes=5)
+# A link that runs out so soon after the mail needs no reminder: "check your mail" has just been said.
+TOO_SHORT_TO_REMIND = timedelta(minutes=4)
 RETRY, LONGEST_RETRY = timedelta(seconds=3), timedelta(minutes=1)
 # Data whose outcome stays unclear so often are taken for refused.
 MOST_UNCLEAR = 4
@@ -48,12 +52,8 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return booking
     if missing := missing_contact(booking):
         return _ask_for_details(booking, missing, now=now)
-    person = booking.subscriber
-    contact = {
-        "family_name": booking.family_name or person.family_name,
-        "email": booking.email or person.email,
-        "telephone": booking.telephone or person.telephone,
-    }
+    data = data_of(booking)
+    contact = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
     try:
         advance(booking, S.PRECONFIRMING, now=now, lease_until=now + CALL_LEASE, retry_at=None, **contact)
     except StaleBooking:
@@ -88,12 +88,29 @@ def record_preconfirmation(booking: Booking, appointment: types.Appointment, *, 
             city_status=appointment.status[:30],
             display_number=(appointment.display_number or booking.display_number)[:50],
             follow_at=now + FIRST_LOOK,
-            remind_at=max(now, activate_until - REMIND_BEFORE),
+            remind_at=next_mail_reminder(now, activate_until, now=now),
         )
+        note_name_used(booking, now=now)
         tell_check_mail(booking, now=now)
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
     return booking
+
+
+def next_mail_reminder(mailed_at: datetime, until: datetime, *, now: datetime) -> datetime | None:
+    """The next moment after `now` to remind of a link mailed at `mailed_at` that works until `until`, or None.
+
+    Ten minutes before the end, and at half time if that is early enough to be worth another message. Where the
+    whole time is short, half time alone, or nothing.
+    """
+    whole = until - mailed_at
+    if whole < TOO_SHORT_TO_REMIND:
+        return None
+    half, late = mailed_at + whole / 2, until - REMIND_BEFORE
+    moments = [late] if late >= half else [half]
+    if late - half >= REMINDERS_APART:
+        moments.insert(0, half)
+    return min((moment for moment in moments if moment > now), default=None)
 
 
 def tell_check_mail(booking: Booking, *, now: datetime) -> None:
@@ -110,11 +127,13 @@ def tell_check_mail(booking: Booking, *, now: datetime) -> None:
 
 
 def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
-    """The city has dropped it: say so; the watch goes on."""
+    """The city has dropped it: say so; the watch goes on, after a missed link only if that is wanted."""
     with transaction.atomic():
         kind = "activation_lapsed" if booking.state == S.PRECONFIRMED else "hold_lapsed"
         released = booking.wish == Wish.RELEASE
         advance_after_call(booking, S.LAPSED, now=now, reason=reason)
+        if kind == "activation_lapsed" and not released and booking.watch is not None:
+            go_on_after_lapse(booking.watch, now=now)
         enqueue(
             booking.subscriber,
             "hold_released" if released else kind,
@@ -154,10 +173,7 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
             S.RESERVED,
             now=now,
             reason=error.code,
-            # What was refused must not be sent again.
-            family_name="",
-            email="",
-            telephone="",
+            **_without_refused(error),
         )
         if booking.wish == Wish.RELEASE:
             queue_task("cancel_appointment", booking.pk)
@@ -167,6 +183,14 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
         field = error.field if isinstance(error, InvalidContact) else ""
         _tell_refusal(booking, kind, field, now=now)
     return booking
+
+
+def _without_refused(error: UpstreamError) -> dict[str, str]:
+    """What was refused must not be sent again; the name stays fixed unless it was the name, or nobody knows what."""
+    if isinstance(error, TooManyAppointments):
+        return {"email": ""}
+    named = [field for field in error.fields if field] if isinstance(error, InvalidContact) else []
+    return dict.fromkeys(named or ("family_name", "email", "telephone"), "")
 
 
 def ask_for_other_data(booking: Booking, *, now: datetime) -> None:

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from appointments.models import Booking, OutboxMessage, Subscriber, Watch
+from appointments.models import Booking, OutboxMessage, Profile, Subscriber, Watch
 from appointments.services.contact import clean_email, clean_family_name, clean_telephone
+from appointments.services.names import check_new_name
 from appointments.states import ENDED, BookingState
 
 # People who do not use the service for so long are erased.
@@ -59,11 +61,12 @@ def save_contact(
 ) -> None:
     """Keep contact data, checked by the city's rules; None leaves a field as it is.
 
-    Raises `InvalidValue`; then nothing changes.
+    Raises `InvalidValue`, also for a name that may not change now (`names.check_new_name`); then nothing changes.
     """
     changed = {}
     if family_name is not None:
         changed["family_name"] = clean_family_name(family_name)
+        check_new_name(subscriber, changed["family_name"], now=now)
     if email is not None:
         changed["email"] = clean_email(email)
     if telephone is not None:
@@ -75,10 +78,21 @@ def save_contact(
 
 
 def forget_contact(subscriber: Subscriber) -> None:
-    """Erase the person's contact data; running bookings keep the data they were sent with until they end."""
+    """Erase the person's own contact data, in ended bookings, too.
+
+    What stands keeps the data it was sent with until it ends; profiles are deleted one by one.
+    """
     subscriber.family_name = subscriber.email = subscriber.telephone = ""
     subscriber.contact_consented_at = None
-    subscriber.save(update_fields=["family_name", "email", "telephone", "contact_consented_at"])
+    with transaction.atomic():
+        subscriber.save(update_fields=["family_name", "email", "telephone", "contact_consented_at"])
+        forget_sent_data(Booking.objects.filter(subscriber=subscriber, profile=None))
+
+
+def forget_sent_data(bookings: QuerySet[Booking]) -> int:
+    """Remove what those of `bookings` that are over were sent with. Returns how many there were."""
+    over = bookings.filter(Q(state__in=sorted(ENDED)) | Q(ended_at__isnull=False))
+    return over.update(family_name="", email="", telephone="", custom_text="", custom_text_2="")
 
 
 def pause_subscriber(subscriber: Subscriber, reason: str, *, now: datetime) -> None:
@@ -105,6 +119,9 @@ def erase_subscriber(subscriber: Subscriber, *, now: datetime) -> None:
     with transaction.atomic():
         pause_subscriber(subscriber, "erasing", now=now)
         forget_contact(subscriber)
+        Profile.objects.filter(subscriber=subscriber).update(
+            label="", family_name="", email="", telephone="", erased_at=now
+        )
         subscriber.first_name = ""
         subscriber.save(update_fields=["first_name"])
         for watch in Watch.objects.filter(subscriber=subscriber, ended_at=None):

@@ -17,6 +17,7 @@ from appointments.services.following import settle_unnamed
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
 from appointments.services.reserving import DEFAULT_HOLD, LAPSE_MARGIN, tell_uncertain
+from appointments.services.sending import next_mail_reminder
 from appointments.services.visits import remind_of_visits
 from appointments.states import CALLING, BookingState
 
@@ -141,7 +142,9 @@ def _reminders(now: datetime) -> int:
         if until is None:
             continue
         left = until - now
-        next_at = _next_countdown(until, now) if held else None
+        next_at = (
+            _next_countdown(until, now) if held else next_mail_reminder(booking.state_since, until, now=now)
+        )
         with transaction.atomic():
             if not Booking.objects.filter(
                 pk=booking.pk, state=booking.state, remind_at=booking.remind_at

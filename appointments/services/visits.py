@@ -1,4 +1,4 @@
-"""Around the visit: reminders before a confirmed appointment."""
+"""Around the visit: reminders before a confirmed appointment, and one question after it."""
 
 from datetime import datetime, timedelta
 
@@ -11,16 +11,32 @@ from appointments.states import BookingState
 
 EVENING_BEFORE = 18
 HOURS_BEFORE = timedelta(hours=2)
-# A reminder that was missed (everything was off) is still told within this time, later ones are not.
-STILL_USEFUL = timedelta(hours=1)
+# People are asked how it went when it is surely over, and not in the evening.
+HOURS_AFTER, LATEST_HOUR_AFTER, MORNING_AFTER = timedelta(hours=3), 20, 9
+# What was missed (everything was off) is still told within this time, later not.
+STILL_USEFUL = {
+    "reminder_day": timedelta(hours=1),
+    "reminder_hours": timedelta(hours=1),
+    "visit_over": timedelta(hours=24),
+}
 BATCH = 200
 
 
 def reminders_of(starts_at: datetime) -> list[tuple[datetime, str]]:
-    """When to remind, and with which message: 18:00 in Munich the day before, and two hours before."""
-    evening = starts_at.astimezone(MUNICH) - timedelta(days=1)
-    evening = evening.replace(hour=EVENING_BEFORE, minute=0, second=0, microsecond=0)
-    return [(evening, "reminder_day"), (starts_at - HOURS_BEFORE, "reminder_hours")]
+    """When to say something, and with which message, all on Munich's clock.
+
+    18:00 the day before; two hours before; three hours after, or at nine the next morning where that is late.
+    """
+    local = starts_at.astimezone(MUNICH)
+    evening = (local - timedelta(days=1)).replace(hour=EVENING_BEFORE, minute=0, second=0, microsecond=0)
+    after = (starts_at + HOURS_AFTER).astimezone(MUNICH)
+    if after.date() != local.date() or after.hour >= LATEST_HOUR_AFTER:
+        after = (local + timedelta(days=1)).replace(hour=MORNING_AFTER, minute=0, second=0, microsecond=0)
+    return [
+        (evening, "reminder_day"),
+        (starts_at - HOURS_BEFORE, "reminder_hours"),
+        (after, "visit_over"),
+    ]
 
 
 def next_reminder(starts_at: datetime, *, now: datetime) -> datetime | None:
@@ -29,11 +45,13 @@ def next_reminder(starts_at: datetime, *, now: datetime) -> datetime | None:
 
 
 def remind_of_visits(*, now: datetime) -> int:
-    """Remind people whose appointment comes near; each reminder once. Returns how many were written."""
-    due = Booking.objects.filter(state=BookingState.CONFIRMED, ended_at=None, remind_at__lte=now)
+    """Remind people whose appointment comes near or is over; each once. Returns how many messages were written."""
+    due = Booking.objects.filter(state=BookingState.CONFIRMED, remind_at__lte=now)
     written = 0
     for booking in due.select_related("subscriber")[:BATCH]:
-        kinds = [kind for at, kind in reminders_of(booking.starts_at) if now - STILL_USEFUL <= at <= now]
+        kinds = [
+            kind for at, kind in reminders_of(booking.starts_at) if now - STILL_USEFUL[kind] <= at <= now
+        ]
         with transaction.atomic():
             claimed = Booking.objects.filter(pk=booking.pk, remind_at=booking.remind_at)
             if not claimed.update(remind_at=next_reminder(booking.starts_at, now=now)):

@@ -8,9 +8,10 @@ from django.db import transaction
 
 from appointments import selections
 from appointments.errors import InvalidValue, NotAllowed, WatchLimitReached
-from appointments.models import Office, Search, Service, Subscriber, Watch, WatchOffice
+from appointments.models import Office, Profile, Search, Service, Subscriber, Watch, WatchOffice
 from appointments.models.watch import HORIZON, WHOLE_DAY
 from appointments.selectors.catalogue import facts, in_order, offices_for, with_siblings
+from appointments.selectors.profiles import profile_of
 from appointments.selectors.watches import MOST_WATCHES, MUNICH, chosen_offices
 from appointments.services.matching import tell_known_slots
 from appointments.services.outbox import enqueue
@@ -36,6 +37,8 @@ class WatchWish:
     hours: tuple[tuple[int, int, int], ...] = ()
     mode: str = Watch.Mode.NOTIFY
     minimum_notice_minutes: int = 0
+    # primary key of the profile it is for; None: for the subscriber
+    profile_id: int | None = None
 
 
 def create_watch(subscriber: Subscriber, wish: WatchWish, *, now: datetime) -> Watch:
@@ -133,6 +136,7 @@ def wish_of(watch: Watch) -> WatchWish:
         hours=() if watch.hour_windows == (WHOLE_DAY,) else watch.hour_windows,
         mode=watch.mode,
         minimum_notice_minutes=watch.minimum_notice_minutes,
+        profile_id=watch.profile_id,
     )
 
 
@@ -152,10 +156,21 @@ def _apply(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetim
     watch.date_from, watch.date_to, watch.rolling_days = wish.date_from, wish.date_to, wish.rolling_days
     watch.hours = [list(window) for window in wish.hours]
     watch.minimum_notice_minutes = wish.minimum_notice_minutes
+    watch.profile = _profile_of(watch, wish)
     watch.save()
     spread_watch(watch, offices, now=now)
     refresh_targets(watch.search, now=now)
     tell_known_slots(watch, now=now)
+
+
+def _profile_of(watch: Watch, wish: WatchWish) -> Profile | None:
+    """For whom: one of the subscriber's own profiles, or nobody but themselves."""
+    if wish.profile_id is None:
+        return None
+    profile = profile_of(watch.subscriber, wish.profile_id)
+    if profile is None:
+        raise InvalidValue("profile", "unknown")
+    return profile
 
 
 def spread_watch(watch: Watch, offices: list[Office], *, now: datetime) -> None:
@@ -213,6 +228,32 @@ def snooze_watch(watch: Watch, until: datetime, *, now: datetime) -> None:
     _require_standing(watch)
     watch.snoozed_until = until if until > now else None
     watch.save(update_fields=["snoozed_until"])
+
+
+def go_on_after_lapse(watch: Watch, *, now: datetime) -> None:
+    """A mailed link was not opened in time: watch on, or, if the person wanted that, pause until they say so.
+
+    A watch that had ended as fulfilled stands again; one the person ended or paused stays as it is.
+    """
+    with transaction.atomic():
+        if watch.resumes:
+            fulfilled = Watch.objects.filter(pk=watch.pk, state=State.FULFILLED)
+            if not fulfilled.update(state=State.ACTIVE, ended_at=None):
+                return
+            watch.refresh_from_db()
+            spread_watch(watch, chosen_offices(watch), now=now)
+        else:
+            if not Watch.objects.filter(pk=watch.pk, state=State.ACTIVE).update(state=State.PAUSED):
+                return
+            watch.refresh_from_db()
+            WatchOffice.objects.filter(watch=watch).update(active=False)
+        refresh_targets(watch.search, now=now)
+
+
+def set_resuming(watch: Watch, wanted: bool) -> None:
+    """Whether `watch` goes on by itself when a mailed link was not opened in time."""
+    Watch.objects.filter(pk=watch.pk).update(resumes=wanted)
+    watch.resumes = wanted
 
 
 def delete_watch(watch: Watch, *, now: datetime) -> None:

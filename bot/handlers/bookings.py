@@ -1,12 +1,19 @@
 """Bookings as the person acts on them: hold, keep, send, other times, release, opened the mail, cancel."""
 
-from django.conf import settings
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from appointments.errors import AlreadyBooked, AlreadyHolding, ContactMissing, NotAllowed, SlotGone
+from appointments.errors import (
+    AlreadyBooked,
+    AlreadyHolding,
+    ContactMissing,
+    MailLimitReached,
+    NotAllowed,
+    SlotGone,
+)
 from appointments.models import Booking, Office, Slot, Watch
 from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
+from appointments.selectors.profiles import profiles_of, whom_was_chosen
 from appointments.selectors.watches import open_slots_for
 from appointments.services.bookings import (
     keep_booking,
@@ -15,7 +22,7 @@ from appointments.services.bookings import (
     request_booking,
     swap_booking,
 )
-from appointments.services.contact import missing_contact
+from appointments.services.contact import data_of, missing_contact
 from appointments.states import HOLDING, BookingState
 from bot import callback_data as cd
 from bot import dates
@@ -23,7 +30,7 @@ from bot.booking_screens import booking_screen, field_name
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Button, Effect, Screen
 from bot.flow import present
-from bot.handlers import profile
+from bot.handlers import mail, profile, visits
 from bot.keyboards import back_home, in_rows, shortened
 from bot.messages import BookingView, render
 from bot.news import OFFERED, slot_label
@@ -79,7 +86,7 @@ def check(talk: Talk) -> Screen | None:
     found = _booking(talk, talk.memory.get("booking"))
     if found is None or found.state not in (S.REQUESTED, S.RESERVING, S.RESERVED, S.UNCERTAIN):
         return _booking_instead(talk, found)
-    html = render("booking_check", b=BookingView(found, talk.now), person=talk.person)
+    html = render("booking_check", b=BookingView(found, talk.now), data=data_of(found, anew=True))
     rows = [
         [Button(_("Send to the city"), cd.BookingAct("send", found.pk))],
         [
@@ -96,7 +103,8 @@ def fix(talk: Talk) -> Screen | None:
     if found is None or found.state not in HOLDING:
         return _booking_instead(talk, found)
     office = found.office
-    fields = ["family_name", "email"]
+    # The name stands once it was kept, unless the city refused it.
+    fields = ["email"] if found.family_name else ["family_name", "email"]
     fields += ["telephone"] if office.telephone_activated else []
     fields += ["custom_text"] if office.custom_text_activated and office.custom_text_label else []
     fields += ["custom_text_2"] if office.custom_text_2_activated and office.custom_text_2_label else []
@@ -146,23 +154,6 @@ def release(talk: Talk) -> Screen | None:
     )
 
 
-def mail_missing(talk: Talk) -> Screen | None:
-    """What to do when the city's mail does not come."""
-    found = _booking(talk, talk.memory.get("booking"))
-    if found is None or found.state != S.PRECONFIRMED:
-        return _booking_instead(talk, found)
-    rows = [
-        [Button(_("I opened it"), cd.BookingAct("opened", found.pk))],
-        [
-            Button(_("Change my data"), cd.Go("profile")),
-            Button(_("Release"), cd.BookingAct("release", found.pk)),
-        ],
-    ]
-    if settings.SIMULATED_CITY:
-        rows.insert(1, [Button(_("Open the mailbox"), url=f"{settings.PUBLIC_URL}/sandbox/mailbox/")])
-    return Screen(render("mail_missing", b=BookingView(found, talk.now)), rows)
-
-
 def _booking_instead(talk: Talk, found: Booking | None) -> Screen | None:
     """The step has passed: show where the booking stands now."""
     if found is None:
@@ -186,7 +177,16 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
         request_booking(talk.person, slot, mode=mode, watch=watch, now=talk.now)
     except SlotGone:
         talk.toast(_("This time is gone."), alert=True)
-    except (AlreadyHolding, AlreadyBooked):
+    except MailLimitReached as limit:
+        mail.show_limit(talk, limit.booking_id)
+    except AlreadyBooked:
+        if profiles_of(talk.person):
+            talk.notice = _("You have an appointment for this already.")
+            talk.begin("whom", slot=slot.pk, watch=watch.pk if watch else None)
+            present(talk)
+        else:
+            _show_other_booking(talk, slot)
+    except AlreadyHolding:
         _show_other_booking(talk, slot)
     else:
         talk.toast(_("I am reserving %(time)s for you.") % {"time": dates.show_time(slot.starts_at)})
@@ -258,31 +258,32 @@ def _keep(talk: Talk, found: Booking) -> None:
         # The questions stand below already.
         talk.toast(_("Please answer the question below."))
         return
+    unsaid = found.profile_id is None and not found.family_name and not whom_was_chosen(found.watch)
+    if unsaid and profiles_of(talk.person):
+        if talk.step == "whom" and talk.memory.get("booking") == found.pk:
+            talk.toast(_("Please answer the question below."))
+            return
+        talk.interrupt("whom", booking=found.pk)
+        present(talk)
+        return
+    keep_now(talk, found)
+
+
+def keep_now(talk: Talk, found: Booking) -> None:
+    """It is known for whom: keep it, after asking for what is missing. Raises `NotAllowed`."""
     try:
         found = keep_booking(found, now=talk.now)
     except ContactMissing as missing:
         talk.toast(_("The city needs your data first."))
         profile.ask(
             talk,
-            [*missing.fields, *_optional_questions(found, missing.fields)],
+            [*missing.fields, *profile.optional_questions(found, missing.fields)],
             then="booking",
             booking=found,
         )
         return
     talk.toast(_("I am sending your data to the city."))
     _bring_up_to_date(talk, found)
-
-
-def _optional_questions(found: Booking, missing: tuple[str, ...]) -> list[str]:
-    """The office's own questions that may stay empty: asked while we ask anyway, if there is a question at all."""
-    office = found.office
-    optional = {
-        "custom_text": office.custom_text_activated and office.custom_text_label and not found.custom_text,
-        "custom_text_2": office.custom_text_2_activated
-        and office.custom_text_2_label
-        and not found.custom_text_2,
-    }
-    return [field for field, wanted in optional.items() if wanted and field not in missing]
 
 
 def _send(talk: Talk, found: Booking) -> None:
@@ -345,6 +346,9 @@ def swap(talk: Talk, data: cd.SwapSlot) -> None:
         found = swap_booking(found, slot, now=talk.now)
     except (Slot.DoesNotExist, SlotGone):
         talk.toast(_("This time is gone. Please choose another."), alert=True)
+    except MailLimitReached as limit:
+        mail.show_limit(talk, limit.booking_id)
+        return
     except NotAllowed:
         found.refresh_from_db()
     _show(talk, found)
@@ -388,16 +392,6 @@ def _opened(talk: Talk, found: Booking) -> None:
     # What the city says comes as news: an edit of the same message, or the confirmation.
     talk.toast(_("I am asking the city."))
     _bring_up_to_date(talk, found, _("I am asking the city."))
-
-
-def _nomail(talk: Talk, found: Booking) -> None:
-    if found.state != S.PRECONFIRMED:
-        raise NotAllowed(found.state)
-    if talk.step == "mail_missing" and talk.memory.get("booking") == found.pk and not talk.on_menu:
-        talk.toast(_("Look in the spam folder, too."))
-        return
-    talk.begin("mail_missing", booking=found.pk)
-    present(talk)
 
 
 def _files(talk: Talk, found: Booking) -> None:
@@ -445,7 +439,13 @@ _ACTS = {
     "release": _release,
     "release_yes": _release_yes,
     "opened": _opened,
-    "nomail": _nomail,
+    "nomail": mail.no_mail,
+    "wrong_mail": mail.wrong_mail,
+    "stop_then": mail.stop_then,
+    "go_on_then": mail.go_on_then,
+    "visit_done": visits.done,
+    "forget": visits.forget,
+    "another": visits.another,
     "files": _files,
 }
 SCREENS = {
@@ -455,5 +455,4 @@ SCREENS = {
     "fix": fix,
     "other": other,
     "release": release,
-    "mail_missing": mail_missing,
 }

@@ -14,7 +14,7 @@ from bot import callback_data as cd
 from bot.drafts import Draft
 from bot.effects import Button, Screen
 from bot.flow import present
-from bot.handlers import profile
+from bot.handlers import profile, profiles
 from bot.handlers.new_watch import STEP_OF, ask_next, leave
 from bot.keyboards import add_service, in_rows
 from bot.messages import render, wish_view
@@ -48,7 +48,7 @@ def pick_mode(talk: Talk, data: cd.PickMode) -> None:
     draft = replace(Draft.read(talk.memory), mode=data.mode)
     if data.mode == Watch.Mode.AUTO and (missing := profile.missing_for_auto(talk, draft)):
         talk.go("summary", draft=draft.as_json())
-        profile.ask(talk, missing, then="draft")
+        profile.ask(talk, missing, then="draft", profile=draft.profile)
         return
     ask_next(talk, draft)
 
@@ -70,14 +70,8 @@ def summary(talk: Talk) -> Screen | None:
         "summary", w=wish_view(wish), editing=draft.watch is not None, problem=problem, instead=instead
     )
     start = Button(_("Save") if draft.watch is not None else _("Start watching"), cd.StartWatching())
-    return Screen(
-        html,
-        [
-            [] if problem else [start],
-            add_service(draft),
-            [Button(_("Change …"), cd.Change("")), leave(talk)],
-        ],
-    )
+    rows = [[] if problem else [start], add_service(draft), profiles.whom_row(talk, draft)]
+    return Screen(html, [*rows, [Button(_("Change …"), cd.Change("")), leave(talk)]])
 
 
 def problem_text(invalid: InvalidValue, wish: WatchWish) -> str:
@@ -111,6 +105,7 @@ def point_name(point: str) -> str:
 def change(talk: Talk) -> Screen:
     """Which point shall change?"""
     rows = in_rows([Button(point_name(point), cd.Change(point)) for point in STEP_OF])
+    rows.append([Button(_("For whom"), cd.Whom(-1))])
     html = format_html("<b>{}</b>", _("What do you want to change?"))
     return Screen(html, [*rows, [Button(_("Back"), cd.Change("summary"))]])
 
@@ -136,7 +131,7 @@ def start_watching(talk: Talk, data: cd.StartWatching) -> None:
         return
     wish = draft.wish()
     if wish.mode == Watch.Mode.AUTO and (missing := profile.missing_for_auto(talk, draft)):
-        profile.ask(talk, missing, then="draft")
+        profile.ask(talk, missing, then="draft", profile=draft.profile)
         return
     try:
         if draft.watch is None:

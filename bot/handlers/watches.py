@@ -215,7 +215,7 @@ def _watch(talk: Talk, pk: object) -> Watch | None:
         return None
     return (
         Watch.objects.filter(pk=pk, subscriber=talk.person)
-        .select_related("search__main_service", "subscriber")
+        .select_related("search__main_service", "subscriber", "profile")
         .first()
     )
 

@@ -44,13 +44,18 @@ STATE = {
     "booking_settled": "lapsed",
     "reminder_day": "confirmed",
     "reminder_hours": "confirmed",
+    "visit_over": "confirmed",
+    "mail_limit_ahead": "confirmed",
 }
 
 
 def message_of(kind: str, town: Town, now, state: str | None = None, **payload: object) -> OutboxMessage:
     person = SubscriberFactory(known=True, now=now)
     watch = WatchFactory(subscriber=person, search__main_service=town.registration, mode="hold", now=now)
-    slots = [SlotFactory(search=watch.search, office=office, now=now) for office in town.offices]
+    slots = [
+        SlotFactory(search=watch.search, office=office, now=now, number=number)
+        for number, office in enumerate(town.offices)
+    ]
     state = state or STATE.get(kind)
     booking = None
     if state:
@@ -242,3 +247,16 @@ def test_one_endless_line_is_cut_outside_entities() -> None:
 
     assert visible_length(shorter) <= 4096
     parse_html(shorter)
+
+
+@pytest.mark.parametrize(("mode", "again"), [("auto", True), ("hold", True), ("notify", False)])
+def test_a_place_given_back_for_another_address_says_what_comes_next(
+    mode: str, again: bool, town: Town, now
+) -> None:
+    message = message_of("hold_released", town, now, why="other_address")
+    message.booking.watch.mode = mode
+
+    text = render(message, now).screen.html
+
+    assert "because the address was wrong" in text
+    assert ("I take it again" in text) == again

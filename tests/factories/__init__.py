@@ -4,7 +4,7 @@ from tests.factories.bookings import BookingFactory
 from tests.factories.catalogue import OfferingFactory, OfficeFactory, ServiceFactory
 from tests.factories.chats import ChatFactory
 from tests.factories.outbox import OutboxMessageFactory
-from tests.factories.people import SubscriberFactory
+from tests.factories.people import ProfileFactory, SubscriberFactory
 from tests.factories.watching import SearchFactory, SlotFactory, WatchFactory, WatchOfficeFactory
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "OfferingFactory",
     "OfficeFactory",
     "OutboxMessageFactory",
+    "ProfileFactory",
     "SearchFactory",
     "ServiceFactory",
     "SlotFactory",

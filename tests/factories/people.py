@@ -5,7 +5,7 @@ from datetime import timedelta
 import factory
 from django.utils import timezone
 
-from appointments.models import Subscriber
+from appointments.models import Profile, Subscriber
 
 
 class SubscriberFactory(factory.django.DjangoModelFactory):
@@ -33,3 +33,18 @@ class SubscriberFactory(factory.django.DjangoModelFactory):
     last_seen_at = factory.SelfAttribute("now")
     consented_at = factory.SelfAttribute("now")
     erase_after = factory.LazyAttribute(lambda person: (person.now + timedelta(days=365)).date())
+
+
+class ProfileFactory(factory.django.DjangoModelFactory):
+    """Somebody a person books for, agreed to at `now`, without data unless given."""
+
+    class Meta:
+        model = Profile
+
+    class Params:
+        now = factory.LazyFunction(timezone.now)
+
+    subscriber = factory.SubFactory(SubscriberFactory, now=factory.SelfAttribute("..now"))
+    label = factory.Sequence(lambda n: f"Person {n}")
+    consented_at = factory.SelfAttribute("now")
+    created_at = factory.SelfAttribute("now")

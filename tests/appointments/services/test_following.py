@@ -116,7 +116,8 @@ def test_a_link_nobody_opened_lapses_and_the_watch_goes_on(office: Domain) -> No
     watch.refresh_from_db()
     assert (booking.state, watch.state) == (S.LAPSED, Watch.State.ACTIVE)
     assert "activation_lapsed" in office.mailman.kinds()
-    assert office.mailman.kinds().count("activation_ending") == 1
+    # At half time, and ten minutes before the end.
+    assert office.mailman.kinds().count("activation_ending") == 2
 
 
 def test_an_appointment_cancelled_on_the_citys_page_is_seen_when_looked_at(office: Domain) -> None:

@@ -300,7 +300,7 @@ def test_editing_a_person_writes_nothing_but_the_edited_field(desk: Client) -> N
 def formset_basics() -> dict[str, str]:
     return {
         f"{prefix}-{key}": value
-        for prefix in ("watches", "bookings")
+        for prefix in ("watches", "bookings", "profiles", "name_changes")
         for key, value in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
     }
 
