@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from appointments.models import Booking, CityDialect, PollTarget, Slot, Watch
+from appointments.services.blindness import BLIND_AFTER, tell_blindness
 from appointments.services.bookings import keep_booking, look_again
-from appointments.services.watching import BLIND_AFTER, tell_blindness
 from appointments.states import BookingState as S
 from termin_project.sandbox.city import CityWorld, Clock
 from termin_project.sandbox.city.releases import Release
