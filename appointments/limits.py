@@ -112,7 +112,6 @@ class Outcome:
     kind: CallKind
     line: str
     took: timedelta
-    answered: bool = True
     refused: bool = False
     blacklisted: bool = False
     limit: int | None = None

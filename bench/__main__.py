@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
-from bench import admitting, holding, solving, starting, telling, whole_day, year
+from bench import admitting, finding, holding, solving, starting, telling, whole_day, year
 from bench.report import Line, conditions, print_table, say
 from bench.stage import Stage
 
-HOLDING, TELLING, CAPTCHA, START = "reserve", "telegram", "captcha", "start"
+HOLDING, TELLING, CAPTCHA, START, FINDING = "reserve", "telegram", "captcha", "start", "search"
 GATE, YEAR, DAY = "gate", "year", "day"
 
 
@@ -51,14 +51,15 @@ def main() -> int:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[HOLDING, TELLING, CAPTCHA, START, GATE, YEAR, DAY],
+        choices=[HOLDING, TELLING, CAPTCHA, START, FINDING, GATE, YEAR, DAY],
         help="this alone; 'day' (a simulated day of full load, some ten minutes) runs only when named",
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        lines = run(options.size or NORMAL, options.only or [CAPTCHA, GATE, YEAR, START, HOLDING, TELLING])
+        usual = [CAPTCHA, GATE, YEAR, START, FINDING, HOLDING, TELLING]
+        lines = run(options.size or NORMAL, options.only or usual)
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130
@@ -88,6 +89,8 @@ def run(size: Size, names: list[str]) -> list[Line]:
         show("A day at full load against the city's limit of 60", lambda: whole_day.measure(size.hours))
     if START in names:
         show("Start and memory", lambda: starting.measure(size.rest))
+    if FINDING in names:
+        show("What people type -> the service they mean", finding.measure)
     with ExitStack() as stack:
         if HOLDING in names or TELLING in names:
             stage = stack.enter_context(Stage())

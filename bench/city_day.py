@@ -79,10 +79,12 @@ class CityDay:
         self.city_log: deque[Any] = deque()
         self.town.munich.requests = self.city_log
         self._opened: set[str] = set()
+        self._number = 0
 
     def at(self, moment: datetime, act: Callable[[], object]) -> None:
         """Have something happen at `moment`."""
-        self.events.append((moment, len(self.events), act))
+        self._number += 1
+        self.events.append((moment, self._number, act))
 
     def run(self) -> DayResult:
         """Let the whole stretch pass."""
@@ -162,7 +164,7 @@ class CityDay:
         services = list(Service.objects.order_by("pk"))
         for count in range(1, 6):
             for service in services:
-                if count > largest_count(service):
+                if count > largest_count((), service.upstream_id):
                     continue
                 wanted = service.upstream_id, count
                 offices = [o for o in offices_for((ServiceCount(*wanted),)) if o.bookable]

@@ -79,6 +79,10 @@ CITY_BOOKING_PAGE = env.str(
     "CITY_BOOKING_PAGE", default="https://stadt.muenchen.de/buergerservice/terminvereinbarung.html"
 )
 
+# The city's telephone, named where it may be faster than waiting. 115 is the number of all German authorities,
+# answered by Munich's own service centre on working days from 8 to 18.
+CITY_HOTLINE = env.str("CITY_HOTLINE", default="115")
+
 # --- Secrets ----------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)

@@ -48,6 +48,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.Service", _("Services"), "description"),
             ("appointments.Office", _("Offices"), "location_on"),
             ("appointments.Offering", _("Which office offers what"), "link"),
+            ("appointments.CatalogueChange", _("What the city changed"), "difference"),
             ("appointments.CatalogueState", _("Catalogue"), "menu_book"),
         ),
     ),

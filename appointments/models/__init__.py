@@ -1,7 +1,7 @@
 """The domain's tables, one file per noun."""
 
 from appointments.models.booking import Booking, BookingEvent
-from appointments.models.catalogue import CatalogueState, Offering, Office, Service
+from appointments.models.catalogue import CatalogueChange, CatalogueState, Offering, Office, Service
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
 from appointments.models.subscriber import Profile, Subscriber
@@ -15,6 +15,7 @@ __all__ = [
     "BookingEvent",
     "Call",
     "CallCount",
+    "CatalogueChange",
     "CatalogueState",
     "CircuitBreaker",
     "CityDialect",

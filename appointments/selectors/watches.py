@@ -15,6 +15,8 @@ KNOWN_FOR = timedelta(minutes=30)
 REMEMBERED_FOR = timedelta(hours=24)
 # A look older than this is told with its age: longer than a round of requests and its quiet gap take.
 OLD_AFTER = timedelta(minutes=5)
+# After so many days without anything the telephone may be faster.
+QUIET_DAYS = 3
 _STANDING = (Watch.State.ACTIVE, Watch.State.PAUSED)
 
 
@@ -28,9 +30,13 @@ def watches_of(subscriber: Subscriber) -> list[Watch]:
 
 
 def chosen_offices(watch: Watch) -> list[Office]:
-    """The offices a watch accepts, in the person's order of preference."""
+    """The offices a watch accepts, in the person's order of preference; those booked as one are named once."""
     rows = watch.offices.select_related("office").order_by("position", "pk")
-    return list({row.office_id: row.office for row in rows}.values())
+    found: dict[int, Office] = {}
+    for row in rows:
+        pool = [number for number in row.office.shared_booking_offices if number in found]
+        found.setdefault(pool[0] if pool else row.office.upstream_id, row.office)
+    return list(found.values())
 
 
 def accepts(watch: Watch, office_id: int, starts_at: datetime, *, now: datetime) -> bool:
@@ -103,3 +109,19 @@ def known_slots(watch: Watch, *, now: datetime, limit: int = 8) -> KnownSlots:
     is_old = as_of is not None and as_of < now - OLD_AFTER
     slots = open_slots_for(watch, now=now, limit=limit, known_for=REMEMBERED_FOR if is_old else KNOWN_FOR)
     return KnownSlots(tuple(slots), as_of, is_old)
+
+
+def days_without_slots(watch: Watch, *, now: datetime) -> int:
+    """For how many whole days nothing has opened at the watch's offices, from `QUIET_DAYS` on; 0 before that."""
+    last = (
+        Slot.objects.filter(
+            search_id=watch.search_id,
+            office__in=watch.offices.values("office"),
+            appeared_at__gte=watch.waiting_since,
+        )
+        .order_by("-appeared_at")
+        .values_list("appeared_at", flat=True)
+        .first()
+    )
+    days = (now - (last or watch.waiting_since)).days
+    return days if days >= QUIET_DAYS else 0

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from appointments import selections
+from appointments.errors import CatalogueRefused
 from appointments.models import Heartbeat, Office, PollTarget, WatchOffice
 from appointments.models.watch import HORIZON
 from appointments.policy import Policy
+from appointments.selectors.catalogue import facts
 from appointments.selectors.watches import MUNICH
 from appointments.services import leases
 from appointments.services.catalogue import note_failed_sync, sync_catalogue
@@ -19,6 +22,7 @@ from appointments.services.health import beat
 from appointments.services.sightings import record_answer
 from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
+from appointments.services.watches import take_up_new_offices
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import GateClosed, UpstreamError
 from appointments.upstream.types import Calendar, CallKind, ServiceCount
@@ -39,6 +43,7 @@ PROBE_EVERY = timedelta(seconds=90)
 REACH_EVERY = timedelta(seconds=20)
 CATALOGUE_EVERY = timedelta(hours=1)
 CATALOGUE_RETRY = timedelta(minutes=1)
+CATALOGUE_DOUBTED = timedelta(minutes=10)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -171,8 +176,12 @@ class Watcher:
             note_failed_sync(error.code)
             # Asked again soon, not in an hour.
             leases.shorten_lease("catalogue", CATALOGUE_RETRY, now=self.clock())
+        except CatalogueRefused:
+            # Noted for staff. A mistake of the city is not mended within a minute.
+            leases.shorten_lease("catalogue", CATALOGUE_DOUBTED, now=self.clock())
         else:
             # Offices come and go, and begin to ask for a captcha or stop asking.
+            take_up_new_offices(now=self.clock())
             refit_targets(now=self.clock())
 
     @staticmethod
@@ -189,20 +198,24 @@ def start_chain(*, now: datetime) -> int | None:
 
 
 def _offices_of(target: PollTarget) -> list[Office]:
-    """All offices any active watch of the target's search accepts, captcha-guarded ones apart from the others."""
+    """All offices any active watch of the target's search accepts, captcha-guarded ones apart from the others.
+
+    Only those that take these services together: one office that does not would spoil the whole request. Offices that
+    are booked as one are asked together, because the city deals their times out to them in turn.
+    """
     services: tuple[ServiceCount, ...] = target.search.services
-    offices = Office.objects.filter(
-        pk__in=WatchOffice.objects.filter(search=target.search_id, active=True).values("office"),
-        captcha_required=target.guarded,
-        withdrawn_at=None,
-        bookable=True,
-    )
-    for item in services:
-        # One office without the service would spoil the whole request.
-        offices = offices.filter(offerings__service__upstream_id=item.service_id)
+    accepted = WatchOffice.objects.filter(search=target.search_id, active=True)
     if target.day is not None:
-        offices = offices.filter(pk__in=_offices_on(target, target.day))
-    return list(offices.distinct().order_by("pk"))
+        accepted = accepted.filter(office__in=_offices_on(target, target.day))
+    chosen = Office.objects.filter(pk__in=accepted.values("office"))
+    known = facts({item.service_id for item in services})
+    possible = selections.judge(known, services).offices
+    numbers = selections.with_siblings(known, chosen.values_list("upstream_id", flat=True), possible)
+    return list(
+        Office.objects.filter(
+            upstream_id__in=set(numbers) & set(possible), captcha_required=target.guarded
+        ).order_by("pk")
+    )
 
 
 def _offices_on(target: PollTarget, day: date) -> list[int]:

@@ -237,13 +237,18 @@ def _office(entry: Any) -> Office:
             _identifiers(fields.get("disabledByServices") or [], "disabledByServices")
         ),
         disabled_services_mix=frozenset(
-            _identifiers([] if mix in (None, True, False) else mix, "allowDisabledServicesMix")
+            # Old data say `true` without naming the group.
+            _identifiers(
+                {None: [], False: [], True: [fields.get("id")]}[mix] if mix in (None, True, False) else mix,
+                "allowDisabledServicesMix",
+            )
         ),
         shared_booking_office_ids=tuple(
             _identifiers(fields.get("sharedBookingOfficeIds") or [], "sharedBookingOfficeIds")
         ),
         show_alternative_locations=_optional_flag(fields.get("showAlternativeLocations")),
         scope=scope(rules),
+        slot_minutes=_limit(fields.get("slotTimeInMinutes"), "slotTimeInMinutes"),
     )
 
 

@@ -176,7 +176,10 @@ class Appointment:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A place of the catalogue. `slots_per_appointment` None means 25; `scope` None means not bookable online."""
+    """A place of the catalogue. `slots_per_appointment` None means 25; `scope` None means not bookable online.
+
+    `slot_minutes` is the length of one slot there, None where the city does not say.
+    """
 
     upstream_id: int
     name: str
@@ -194,6 +197,7 @@ class Office:
     shared_booking_office_ids: tuple[int, ...]
     show_alternative_locations: bool | None
     scope: Scope | None
+    slot_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

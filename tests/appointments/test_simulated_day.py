@@ -70,3 +70,18 @@ def test_a_limit_halved_in_the_middle_is_learned_from_one_refusal_at_most(office
     assert result.booked == 4
     state = GateState.objects.get()
     assert (state.limit, state.round_cap) == (30, limits.largest_round(30))
+
+
+def test_things_that_happen_at_one_moment_happen_in_their_order(office: Office) -> None:
+    day = CityDay(office, searches=1, bookings=0)
+    happened: list[str] = []
+    day.at(office.now(), lambda: happened.append("first"))
+    day._let_happen(office.now())
+    later = office.now() + timedelta(minutes=1)
+
+    for what in ("second", "third", "fourth"):
+        day.at(later, lambda what=what: happened.append(what))
+        day._let_happen(office.now())
+    day._let_happen(later)
+
+    assert happened == ["first", "second", "third", "fourth"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import translation
 
-from appointments.models import Booking, OutboxMessage, Slot
+from appointments.models import Booking, CatalogueChange, OutboxMessage, Slot
 from bot.effects import keyboard_of
 from bot.messages import fit, visible_length
 from bot.news import KINDS, News, NothingToTell, render_news
@@ -55,7 +55,15 @@ def message_of(kind: str, town: Town, now, state: str | None = None, **payload: 
     booking = None
     if state:
         booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **{state: True})
+    renamed = CatalogueChange.objects.create(
+        kind="renamed",
+        service=town.registration,
+        before={"name": HOSTILE},
+        after={"name": town.registration.name},
+        at=now,
+    )
     full = {
+        "changes": [renamed.pk],
         "slots": [slot.pk for slot in slots],
         "fields": ["family_name", "email"],
         "field": "email",

@@ -17,6 +17,7 @@ from appointments.models import (
     BookingEvent,
     Call,
     CallCount,
+    CatalogueChange,
     CatalogueState,
     CircuitBreaker,
     CityDialect,
@@ -86,6 +87,9 @@ def rows(staff: User) -> None:
     )
     PollTarget.objects.create(kind="sweep", search=search, next_due_at=now)
     CatalogueState.objects.create(pk=1, synced_at=now)
+    CatalogueChange.objects.create(
+        kind="renamed", office=offering.office, before={"name": "A"}, after={"name": "B"}, at=now
+    )
     GateState.objects.create(egress="default")
     CircuitBreaker.objects.create(name="watching")
     StaffAlert.objects.create(
