@@ -33,8 +33,7 @@ def city_session() -> requests.Session:
     """One pooled session per process: no cookies, no retries of its own, and our honest name.
 
     Its pool holds one connection, which is kept open, and whoever wants it while it is in use waits: one request at a
-    time, whatever threads a process has. Between processes the chain of watching (one lease) keeps watching to one
-    request at a time; bookings may pass beside it, one for each of the `BOOKING_WORKERS`, counted by the same gate.
+    time, whatever threads a process has. Between processes the gate sees to that.
     """
     session = requests.Session()
     session.headers["User-Agent"] = settings.CITY_USER_AGENT

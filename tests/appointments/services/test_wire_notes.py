@@ -222,6 +222,7 @@ def test_the_wiring_hands_the_client_both_books(
     world = CityWorld(clock, limit=600, dialect="D2")
     monkeypatch.setattr(wiring, "city_session", lambda: mounted(world))
     monkeypatch.setattr(wiring, "pin_address_family", lambda: None)
+    monkeypatch.setattr(wiring, "gate", Recorder)
     wiring.city.cache_clear()
     api = wiring.city()
     wiring.city.cache_clear()
