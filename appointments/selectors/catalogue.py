@@ -24,11 +24,10 @@ _TELEPHONE = re.compile(r"(?:\+49\s?\(?89|\(?089)\)?[\s/-]{0,3}\d[\d\s-]{3,12}\d
 
 
 def bookable_services() -> list[Service]:
-    """Services somebody can get an appointment for online now, by name."""
+    """Services somebody can get an appointment for online now, by name; without their combinations, which are long."""
+    offered = Offering.objects.filter(office__withdrawn_at=None, office__bookable=True)
     return list(
-        Service.objects.filter(
-            withdrawn_at=None, offerings__office__withdrawn_at=None, offerings__office__bookable=True
-        ).distinct()
+        Service.objects.filter(withdrawn_at=None, pk__in=offered.values("service")).defer("combinable")
     )
 
 
