@@ -2,6 +2,7 @@
 
 from appointments.models.booking import Booking, BookingEvent
 from appointments.models.catalogue import CatalogueState, Offering, Office, Service
+from appointments.models.importing import ImportRequest
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
 from appointments.models.subscriber import Profile, Subscriber
@@ -18,6 +19,7 @@ __all__ = [
     "CircuitBreaker",
     "GateState",
     "Heartbeat",
+    "ImportRequest",
     "Lease",
     "Offering",
     "Office",

@@ -83,12 +83,16 @@ def start_booking(
     watch: Watch | None,
     now: datetime,
     previous: Booking | None = None,
+    replaces: Booking | None = None,
 ) -> Booking:
     """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
 
+    `replaces`: the confirmed appointment whose place it is to take, for the same person with the same data.
     Raises `AlreadyHolding` or `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
     """
     search = slot.search
+    # What was answered for the attempt before need not be asked again.
+    answered = next((b for b in (previous, replaces) if b and b.office_id == slot.office_id), None)
     try:
         with transaction.atomic():
             booking = Booking.objects.create(
@@ -103,17 +107,28 @@ def start_booking(
                 previous=previous,
                 created_at=now,
                 state_since=now,
-                # What was answered for the attempt before need not be asked again.
-                custom_text=previous.custom_text if previous and previous.office_id == slot.office_id else "",
-                custom_text_2=previous.custom_text_2
-                if previous and previous.office_id == slot.office_id
-                else "",
+                custom_text=answered.custom_text if answered else "",
+                custom_text_2=answered.custom_text_2 if answered else "",
+                **(_carried_over(replaces) if replaces is not None else {}),
             )
             BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
     except IntegrityError as error:
         raise (_in_the_way(subscriber, search.main_service_id) or AlreadyHolding()) from error
     queue_task("reserve_appointment", booking.pk)
     return booking
+
+
+def _carried_over(old: Booking) -> dict[str, Any]:
+    """What a booking has in common with the appointment it takes the place of: the name never changes on the way."""
+    return {
+        "replaces": old,
+        "moved_from": old,
+        "changes": old.changes + 1,
+        "profile": old.profile,
+        "family_name": old.family_name,
+        "email": old.email,
+        "telephone": old.telephone,
+    }
 
 
 def request_booking(
@@ -163,8 +178,8 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
         kept = Booking.objects.filter(pk=booking.pk, state__in=KEEPABLE).exclude(wish=Wish.RELEASE)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
-        # Data under way are not exchanged behind the city's back.
-        kept.exclude(state=S.PRECONFIRMING).update(
+        # Data under way are not exchanged behind the city's back, nor the name of an appointment that moves.
+        kept.exclude(state=S.PRECONFIRMING).filter(replaces=None).update(
             family_name=person.family_name or booking.family_name,
             email=person.email or booking.email,
             telephone=person.telephone or booking.telephone,
@@ -238,7 +253,13 @@ def _try_instead(booking: Booking, *, now: datetime) -> Booking | None:
         return None
     try:
         return start_booking(
-            booking.subscriber, slot, mode=Watch.Mode.HOLD, watch=booking.watch, now=now, previous=booking
+            booking.subscriber,
+            slot,
+            mode=Watch.Mode.HOLD,
+            watch=booking.watch,
+            now=now,
+            previous=booking,
+            replaces=booking.replaces,
         )
     except (AlreadyHolding, AlreadyBooked):
         return None

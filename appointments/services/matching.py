@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from appointments.errors import AlreadyBooked, AlreadyHolding
 from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, WatchOffice
 from appointments.selectors.bookings import given_back_starts
+from appointments.selectors.moving import may_improve_now
 from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
 from appointments.services.bookings import start_booking
 from appointments.services.outbox import enqueue, enqueue_all
@@ -39,7 +40,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
             pk__in=by_watch, state=Watch.State.ACTIVE, subscriber__consented_at__isnull=False
         )
         .filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now), subscriber__paused_at=None)
-        .select_related("subscriber", "search")
+        .select_related("subscriber", "search", "improves")
         .order_by("-subscriber__priority", "waiting_since", "pk")
     )
     busy = _busy_people(search)
@@ -47,7 +48,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
     takers: list[tuple[Watch, list[Slot]]] = []
     for watch in watches:
         fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
-        if not fitting or watch.subscriber_id in busy:
+        if not fitting or _is_served(watch, busy, now=now):
             continue
         if watch.mode == Mode.NOTIFY:
             told.append((watch, fitting))
@@ -179,7 +180,9 @@ def update_told_slots(search: Search, gone: Sequence[Slot], *, now: datetime) ->
 def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) -> None:
     """Serve a watch that was just made, changed or resumed with what is free already (on days after `after`)."""
     person = watch.subscriber
-    if not (watch.is_watching(now) and person.is_active) or person.pk in _busy_people(watch.search):
+    if not (watch.is_watching(now) and person.is_active):
+        return
+    if _is_served(watch, _busy_people(watch.search), now=now):
         return
     slots = open_slots_for(watch, now=now, limit=50)
     if after is not None:
@@ -216,7 +219,9 @@ def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> N
             if choice is None:
                 continue
             try:
-                start_booking(watch.subscriber, choice, mode=watch.mode, watch=watch, now=now)
+                start_booking(
+                    watch.subscriber, choice, mode=watch.mode, watch=watch, now=now, replaces=watch.improves
+                )
             except (AlreadyHolding, AlreadyBooked):
                 served.add(watch.subscriber_id)
                 continue
@@ -236,13 +241,21 @@ def _soonest_first(takers: Sequence[tuple[Watch, list[Slot]]]) -> list[tuple[Wat
     ]
 
 
-def _busy_people(search: Search) -> set[int]:
-    """People with a live booking for the main service of this search: they are served already."""
-    return set(
-        Booking.objects.filter(
-            main_service=search.main_service_id, state__in=LIVE, ended_at=None
-        ).values_list("subscriber_id", flat=True)
-    )
+def _busy_people(search: Search) -> dict[int, set[int]]:
+    """Person -> their live bookings for the main service of this search: such people are served already."""
+    live: dict[int, set[int]] = defaultdict(set)
+    rows = Booking.objects.filter(main_service=search.main_service_id, state__in=LIVE, ended_at=None)
+    for person, booking in rows.values_list("subscriber_id", "pk"):
+        live[person].add(booking)
+    return live
+
+
+def _is_served(watch: Watch, busy: dict[int, set[int]], *, now: datetime) -> bool:
+    """Whether nothing is to be had for `watch`; the appointment it is to improve stands in nobody's way."""
+    live = busy.get(watch.subscriber_id, set())
+    if watch.improves_id is None:
+        return bool(live)
+    return live != {watch.improves_id} or not may_improve_now(watch, now=now)
 
 
 def _local(at: datetime) -> datetime:

@@ -199,7 +199,13 @@ def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
     for slot in open_slots_for(watch, now=now, limit=1, without=tried):
         try:
             return start_booking(
-                booking.subscriber, slot, mode=booking.mode, watch=watch, now=now, previous=booking
+                booking.subscriber,
+                slot,
+                mode=booking.mode,
+                watch=watch,
+                now=now,
+                previous=booking,
+                replaces=booking.replaces,
             )
         except (AlreadyHolding, AlreadyBooked):
             return None
