@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from appointments import tasks
 from appointments.errors import AlreadyHolding, NotAllowed, SlotGone
 from appointments.models import Booking, Slot
-from appointments.services import replaced
+from appointments.services import replaced, sweeps
 from appointments.services.bookings import keep_booking, release_booking
 from appointments.services.moving import move_appointment
+from appointments.services.subscribers import erase_subscriber, finish_erasures
 from appointments.states import BookingState as S
 from tests.appointments.services.counter import (
     THURSDAY_9,
@@ -40,18 +42,41 @@ def seconds(at: object) -> int:
     return int(at.timestamp())  # type: ignore[attr-defined]
 
 
-def begun(office: Office, *, at: int = PASING) -> tuple[Booking, Booking]:
-    """An appointment on Thursday, and the wish to have Wednesday's time instead; nothing has been asked yet."""
+def begun(office: Office, *, at: int = PASING, watched: bool = True) -> tuple[Booking, Booking]:
+    """An appointment on Thursday, and the wish to have Wednesday's time instead; nothing has been asked yet.
+
+    `watched`: see `watch_over`. Not where the person cancels the old one on purpose.
+    """
     old = confirmed(office, at=at)
     slot = known_slot(office, EARLIER, at=at)
     new = move_appointment(old, slot, now=office.now())
+    if watched:
+        watch_over(office)
     return old, new
+
+
+def watch_over(office: Office) -> None:
+    """From now on something confirmed stands at the city after every single request, or the test fails."""
+    send = office.desk.api._send
+
+    def watched(*args: object) -> object:
+        answer = send(*args)  # type: ignore[arg-type]
+        assert standing(office), "the person has lost both"
+        return answer
+
+    office.desk.api._send = watched  # type: ignore[method-assign, assignment]
 
 
 def refreshed(*bookings: Booking) -> tuple[Booking, ...]:
     for booking in bookings:
         booking.refresh_from_db()
     return bookings
+
+
+def one_task(office: Office) -> None:
+    """Run the task that waits longest, and nothing it queues."""
+    name, args = office.queue.waiting.pop(0)
+    getattr(tasks, name)(*args)
 
 
 def assert_moved(office: Office, old: Booking, new: Booking) -> None:
@@ -225,20 +250,28 @@ def test_data_that_the_city_refuses_give_the_new_time_back(office: Office) -> No
 
 def test_a_hold_that_lapsed_before_the_data_went_leaves_the_old_one(office: Office) -> None:
     old, new = begun(office)
-    task = office.queue.waiting.pop(0)
-    office.queue.put(*[task[0], *task[1]])
-    from appointments import tasks
-
-    name, args = office.queue.waiting.pop(0)
-    getattr(tasks, name)(*args)
+    one_task(office)
     office.queue.waiting.clear()
-    office.munich.clock.advance(timedelta(minutes=16))
-    office.munich.tick()
+    refreshed(new)
+    office.munich.desk.processes[new.process_id].reserved_at -= 3600
+    office.advance(minutes=1)
 
     office.sweep()
 
     assert_old_stands(office, old, new)
     assert office.mailman.kinds()[-1] == "hold_lapsed"
+
+
+def test_a_hold_that_outlasted_our_tries_is_given_back(office: Office) -> None:
+    old, new = begun(office)
+    one_task(office)
+    office.queue.waiting.clear()
+    office.munich.clock.advance(timedelta(minutes=16))
+
+    office.sweep()
+
+    assert_old_stands(office, old, new)
+    assert (new.reason, office.mailman.kinds()[-1]) == ("not_in_time", "hold_released")
 
 
 def test_an_old_one_that_cannot_be_cancelled_three_times_is_told_and_cancelled_at_last(
@@ -268,25 +301,19 @@ def test_only_the_new_one_is_reminded_of_while_both_stand(office: Office) -> Non
     office.munich.faults.add("maintenance", None, CANCEL)
     office.work()
 
-    settle(office, new, minutes=60 * 30, step=600)
+    settle(office, new, minutes=60 * 47, step=900)
 
     reminded = {m.booking_id for m, _edit in office.mailman.sent if m.kind.startswith("reminder")}
     assert reminded == {new.pk}
 
 
-STEPS = ("reserve", "send", "cancel")
-
-
 @pytest.mark.parametrize("killed_at", range(8))
 def test_killed_between_any_two_steps_the_sweep_goes_on(office: Office, killed_at: int) -> None:
     """The queue dies after so many tasks, and everything it had is forgotten."""
-    from appointments import tasks
-
     old, new = begun(office)
     for _task in range(killed_at):
         if office.queue.waiting:
-            name, args = office.queue.waiting.pop(0)
-            getattr(tasks, name)(*args)
+            one_task(office)
         assert standing(office)
     office.queue.waiting.clear()
 
@@ -321,8 +348,6 @@ def test_a_worker_that_died_while_confirming_is_settled_by_reading(
 
 
 def test_an_answer_of_confirm_after_reading_settled_it_is_no_accident(office: Office) -> None:
-    from appointments.services import sweeps
-
     old, new = begun(office)
     confirm = office.desk.api.confirm
 
@@ -346,12 +371,9 @@ def test_an_answer_of_confirm_after_reading_settled_it_is_no_accident(office: Of
 
 @pytest.mark.parametrize("tasks_done", [0, 1, 2])
 def test_giving_the_new_one_back_in_the_middle_keeps_the_old_one(office: Office, tasks_done: int) -> None:
-    from appointments import tasks
-
     old, new = begun(office)
     for _task in range(tasks_done):
-        name, args = office.queue.waiting.pop(0)
-        getattr(tasks, name)(*args)
+        one_task(office)
     new.refresh_from_db()
 
     release_booking(new, now=office.now())
@@ -400,7 +422,7 @@ def test_a_new_one_given_back_before_the_old_one_went_leaves_the_old_one(office:
 def test_an_old_one_cancelled_elsewhere_while_the_city_confirms_makes_the_new_one_simply_stay(
     office: Office,
 ) -> None:
-    old, new = begun(office)
+    old, new = begun(office, watched=False)
     confirm = office.desk.api.confirm
 
     def cancelled_meanwhile(*args: object) -> object:
@@ -417,11 +439,8 @@ def test_an_old_one_cancelled_elsewhere_while_the_city_confirms_makes_the_new_on
 
 
 def test_an_old_one_that_went_while_the_new_one_is_held_makes_it_a_question(office: Office) -> None:
-    old, new = begun(office)
-    name, args = office.queue.waiting.pop(0)
-    from appointments import tasks
-
-    getattr(tasks, name)(*args)
+    old, new = begun(office, watched=False)
+    one_task(office)
     office.queue.waiting.clear()
     release_booking(old, now=office.now())
     office.work()
@@ -469,8 +488,6 @@ def test_an_old_one_whose_time_has_come_stays_and_the_new_one_is_free_of_it(offi
 
 
 def test_erasing_everything_in_between_still_cancels_the_old_one(office: Office) -> None:
-    from appointments.services.subscribers import erase_subscriber, finish_erasures
-
     old, _new = begun(office)
     office.munich.faults.add("maintenance", 1, CANCEL)
     office.work()
