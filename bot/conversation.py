@@ -15,23 +15,52 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from appointments.errors import DomainError
+from appointments.services.importing import looks_like_link
 from appointments.services.subscribers import note_visit
 from bot import callback_data as cd
 from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
 from bot.flow import SCREENS, present
-from bot.handlers import bookings, days_and_hours, errors, misc, new_watch, profile, start, summary, watches
+from bot.handlers import (
+    bookings,
+    days_and_hours,
+    errors,
+    importing,
+    misc,
+    moving,
+    new_watch,
+    profile,
+    start,
+    summary,
+    watches,
+)
 from bot.models import Chat
 from bot.talk import Talk
 
 log = logging.getLogger(__name__)
 
-for _module in (start, new_watch, days_and_hours, summary, watches, bookings, profile, misc):
+for _module in (
+    start,
+    new_watch,
+    days_and_hours,
+    summary,
+    watches,
+    bookings,
+    profile,
+    misc,
+    moving,
+    importing,
+):
     SCREENS.update(_module.SCREENS)
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
-TEXTS: dict[str, Callable[[Talk], None]] = {**new_watch.TEXTS, **days_and_hours.TEXTS, **profile.TEXTS}
+TEXTS: dict[str, Callable[[Talk], None]] = {
+    **new_watch.TEXTS,
+    **days_and_hours.TEXTS,
+    **profile.TEXTS,
+    **importing.TEXTS,
+}
 # Here a decision is asked for, which only a button can give. Elsewhere words are a search.
 DECISIONS = (
     "mode",
@@ -45,6 +74,9 @@ DECISIONS = (
     "watch_delete",
     "erase_contact",
     "delete",
+    "move_times",
+    "move_check",
+    "earlier",
 )
 TEXTS |= dict.fromkeys(DECISIONS, errors.only_buttons)
 TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
@@ -71,6 +103,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.BookSlot: bookings.book_slot,
     cd.BookingAct: bookings.act,
     cd.SwapSlot: bookings.swap,
+    cd.MoveAct: moving.act,
+    cd.MovePage: moving.turn_page,
+    cd.MoveTo: moving.move_to,
+    cd.Improve: moving.improve,
     cd.ShowMap: bookings.show_map,
     cd.Ask: profile.ask_field,
     cd.Skip: profile.skip,
@@ -78,7 +114,7 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.TestMessage: misc.send_test,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
-UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap)
+UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap, cd.MoveAct, cd.MoveTo)
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)
@@ -155,6 +191,9 @@ def _text(talk: Talk) -> None:
         start.start(talk)
     elif _is_paused(talk):
         errors.paused(talk)
+    elif looks_like_link(talk.text):
+        # It opens an appointment, so it is taken as that wherever the dialogue stands.
+        importing.import_typed(talk)
     else:
         TEXTS.get(talk.step, new_watch.search)(talk)
 

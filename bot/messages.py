@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from appointments.models import Booking, Office, Service, Watch
+from appointments.selectors.moving import changes_left, quiet_after_change, stands
 from appointments.services.watches import WatchWish, wish_of
+from appointments.states import BookingState
 from bot import dates
 
 LONGEST = 4096  # Telegram's limit, counted without markup
@@ -130,6 +132,27 @@ class BookingView:
         return shorten(" ".join(text.split()), 600)
 
     @property
+    def old(self) -> "BookingView | None":
+        """The appointment whose place this one takes (or took), as long as there is something to say about it."""
+        former = self.booking.replaces or self.booking.moved_from
+        return BookingView(former, self.now) if former is not None else None
+
+    @property
+    def replacing(self) -> bool:
+        """Whether the old appointment has not gone for this one yet."""
+        return self.booking.replaces is not None
+
+    @property
+    def there(self) -> bool:
+        """Whether it stands and nobody gives it back."""
+        return stands(self.booking)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the city has taken it back."""
+        return self.booking.state == BookingState.CANCELLED
+
+    @property
     def watching(self) -> bool:
         """Whether the watch behind it still stands."""
         return self.booking.watch is not None and self.booking.watch.ended_at is None
@@ -246,6 +269,39 @@ def wish_view(wish: WatchWish) -> WishView:
 def watch_view(watch: Watch) -> WishView:
     """A standing watch in words."""
     return wish_view(wish_of(watch))
+
+
+@dataclass(frozen=True)
+class ImprovingView:
+    """A watch that looks for something earlier than an appointment, in words."""
+
+    appointment: BookingView
+    gain: str
+    left: str
+    quiet_until: str
+
+
+def improving_view(watch: Watch, now: datetime) -> ImprovingView | None:
+    """What `watch` improves and by which rules; None for an ordinary one."""
+    if watch.improves is None:
+        return None
+    quiet = quiet_after_change(watch)
+    return ImprovingView(
+        appointment=BookingView(watch.improves, now),
+        gain=days(watch.improve_gain_days),
+        left=changes(max(0, changes_left(watch))),
+        quiet_until=dates.show_moment(quiet) if quiet is not None and quiet > now else "",
+    )
+
+
+def days(count: int) -> str:
+    """ "3 days"."""
+    return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+
+
+def changes(count: int) -> str:
+    """ "2 changes"."""
+    return ngettext("%(count)d change", "%(count)d changes", count) % {"count": count}
 
 
 def watch_name(watch: Watch) -> str:

@@ -23,7 +23,7 @@ from bot.booking_screens import booking_screen, field_name
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Button, Effect, Screen
 from bot.flow import present
-from bot.handlers import profile
+from bot.handlers import moving, profile
 from bot.keyboards import back_home, in_rows, shortened
 from bot.messages import BookingView, render
 from bot.news import OFFERED, slot_label
@@ -38,16 +38,16 @@ S = BookingState
 def bookings(talk: Talk) -> Screen:
     """Everything live, one button each."""
     live = live_bookings_of(talk.person)
+    bring = [Button(_("I booked one on the city's page"), cd.Go("import"))]
     if not live:
         html = format_html("{}", _("You have no appointment here yet."))
-        return Screen(
-            html, [[Button(_("New search"), cd.Go("home"))], [Button(_("My searches"), cd.Go("watches"))]]
-        )
+        rows = [[Button(_("New search"), cd.Go("home"))], [Button(_("My searches"), cd.Go("watches"))]]
+        return Screen(html, [*rows, bring])
     rows = []
     for booking in live:
         label = f"{state_name(booking)}: {dates.show_moment(booking.starts_at)}, {booking.office.name}"
         rows.append([Button(shortened(label), cd.BookingAct("show", booking.pk))])
-    return Screen(format_html("<b>{}</b>", _("Your appointments")), [*rows, [back_home()]])
+    return Screen(format_html("<b>{}</b>", _("Your appointments")), [*rows, bring, [back_home()]])
 
 
 def state_name(booking: Booking) -> str:
@@ -58,6 +58,8 @@ def state_name(booking: Booking) -> str:
         return _("Open the mail")
     if booking.state in (S.RESERVED, S.PRECONFIRMING):
         return _("Held")
+    if booking.state == S.CONFIRMING:
+        return _("Being confirmed")
     if booking.state == S.CANCELLING:
         return _("Being given back")
     if booking.state == S.UNCERTAIN:
@@ -96,7 +98,8 @@ def fix(talk: Talk) -> Screen | None:
     if found is None or found.state not in HOLDING:
         return _booking_instead(talk, found)
     office = found.office
-    fields = ["family_name", "email"]
+    # An appointment moves under the name it was made with.
+    fields = ["family_name", "email"] if found.replaces_id is None else []
     fields += ["telephone"] if office.telephone_activated else []
     fields += ["custom_text"] if office.custom_text_activated and office.custom_text_label else []
     fields += ["custom_text_2"] if office.custom_text_2_activated and office.custom_text_2_label else []
@@ -134,11 +137,8 @@ def release(talk: Talk) -> Screen | None:
     found = _booking(talk, talk.memory.get("booking"))
     if found is None or not found.is_live:
         return _booking_instead(talk, found)
-    title = _("Cancel this appointment?") if found.state == S.CONFIRMED else _("Give this time back?")
-    place = render("_place", b=BookingView(found, talk.now))
-    html = format_html("<b>{}</b>\n", title) + place
     return Screen(
-        html,
+        render("release_check", b=BookingView(found, talk.now), confirmed=found.state == S.CONFIRMED),
         [
             [Button(_("No, keep it"), cd.BookingAct("show", found.pk))],
             [Button(_("Yes, give it back"), cd.BookingAct("release_yes", found.pk))],
@@ -186,8 +186,9 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
         request_booking(talk.person, slot, mode=mode, watch=watch, now=talk.now)
     except SlotGone:
         talk.toast(_("This time is gone."), alert=True)
-    except (AlreadyHolding, AlreadyBooked):
-        _show_other_booking(talk, slot)
+    except (AlreadyHolding, AlreadyBooked) as error:
+        if not (isinstance(error, AlreadyBooked) and moving.offer(talk, slot)):
+            _show_other_booking(talk, slot)
     else:
         talk.toast(_("I am reserving %(time)s for you.") % {"time": dates.show_time(slot.starts_at)})
 
@@ -269,7 +270,10 @@ def _keep(talk: Talk, found: Booking) -> None:
             booking=found,
         )
         return
-    talk.toast(_("I am sending your data to the city."))
+    if found.replaces_id is not None:
+        talk.toast(_("I book the new time first."))
+    else:
+        talk.toast(_("I am sending your data to the city."))
     _bring_up_to_date(talk, found)
 
 

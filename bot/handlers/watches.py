@@ -23,8 +23,8 @@ from bot.effects import Button, Screen
 from bot.flow import present
 from bot.handlers.new_watch import ask_next
 from bot.keyboards import back_home, shortened
-from bot.messages import render, watch_name, watch_view
-from bot.news import OFFERED, slot_buttons
+from bot.messages import improving_view, render, watch_name, watch_view
+from bot.news import OFFERED, move_buttons, slot_buttons
 from bot.talk import Talk
 
 
@@ -54,12 +54,16 @@ def watch(talk: Talk) -> Screen | None:
     html = render(
         "watch",
         w=watch_view(found),
+        improves=improving_view(found, talk.now),
         paused=paused,
         snoozed=dates.show_moment(found.snoozed_until) if snoozed and found.snoozed_until else "",
         open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.name}" for s in slots[:3]),
     )
     rows = []
-    if found.mode == Watch.Mode.NOTIFY:
+    if found.improves is not None:
+        rows = move_buttons(slots[:3], found.improves_id or 0)
+        rows.append([Button(_("Gain and changes …"), cd.MoveAct("earlier", found.improves.pk))])
+    elif found.mode == Watch.Mode.NOTIFY:
         rows = slot_buttons(slots[:3], found.pk)
     if paused:
         first = Button(_("Watch again"), cd.WatchAct("resume", found.pk))
@@ -179,7 +183,7 @@ def _watch(talk: Talk, pk: object) -> Watch | None:
         return None
     return (
         Watch.objects.filter(pk=pk, subscriber=talk.person)
-        .select_related("search__main_service", "subscriber")
+        .select_related("search__main_service", "subscriber", "improves__office")
         .first()
     )
 
