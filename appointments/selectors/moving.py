@@ -81,8 +81,9 @@ def improving_watch_of(booking: Booking) -> Watch | None:
 
 
 def liked_offices(booking: Booking) -> list[int]:
-    """Offices in the order to offer: the person's own choice, then where the appointment is."""
-    chosen = [office.pk for office in chosen_offices(booking.watch)] if booking.watch is not None else []
+    """Offices to offer first: those the person once chose, and where the appointment is."""
+    watch = booking.watch
+    chosen = [office.pk for office in chosen_offices(watch)] if watch and not watch.any_office else []
     return [*chosen, booking.office_id]
 
 
