@@ -191,7 +191,7 @@ def _tell_given_back(old: Booking, new: Booking, *, now: datetime) -> None:
 
 def settle_moves(*, now: datetime) -> int:
     """What was left behind on the way from one appointment to the other. Returns how many were found."""
-    return _settle_past(now) + _stop_waiting(now) + _tell_two(now) + _search_again(now)
+    return _settle_past(now) + _settle_alone(now) + _stop_waiting(now) + _tell_two(now) + _search_again(now)
 
 
 def _settle_past(now: datetime) -> int:
@@ -201,6 +201,17 @@ def _settle_past(now: datetime) -> int:
     return Booking.objects.filter(pk__in=list(found.values_list("pk", flat=True)[:BATCH])).update(
         replaces=None
     )
+
+
+def _settle_alone(now: datetime) -> int:
+    """Held for an appointment that went while nobody looked: a hold like any other."""
+    alone = Booking.objects.filter(
+        state=S.RESERVED, cancel_first=False, replaces__state__in=sorted(ENDED)
+    ).exclude(wish=Wish.RELEASE)
+    found = list(alone.select_related("subscriber", "replaces")[:BATCH])
+    for booking in found:
+        stand_alone(booking, now=now)
+    return len(found)
 
 
 def _stop_waiting(now: datetime) -> int:

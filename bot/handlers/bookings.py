@@ -52,6 +52,8 @@ def bookings(talk: Talk) -> Screen:
 
 def state_name(booking: Booking) -> str:
     """The state in a word. Only the city's confirmation is called so."""
+    if booking.wish == Booking.Wish.RELEASE:
+        return _("Being given back")
     if booking.state == S.CONFIRMED:
         return _("Confirmed")
     if booking.state == S.PRECONFIRMED:

@@ -1,5 +1,7 @@
 """An appointment made on the city's page: its link is taken in, and does not stay in the chat."""
 
+import re
+
 from django.conf import settings
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -12,6 +14,9 @@ from bot.flow import present
 from bot.keyboards import back_home
 from bot.messages import render
 from bot.talk import Talk
+
+# So many hex digits or letters of base64 in a row are nobody's words.
+_SECRET = re.compile(r"[0-9A-Za-z+/_-]{24}")
 
 
 def ask(talk: Talk) -> Screen:
@@ -27,7 +32,7 @@ def import_typed(talk: Talk) -> None:
     try:
         key = read_key(talk.incoming.text or "")
     except InvalidValue as invalid:
-        if invalid.reason == "damaged":
+        if invalid.reason in ("damaged", "other_host") or _SECRET.search(talk.text):
             _wipe(talk)  # most of it may still be readable
         talk.notice = _why_not(invalid)
         talk.begin("import")

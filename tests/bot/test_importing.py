@@ -81,6 +81,18 @@ def test_a_damaged_link_is_taken_out_of_the_chat_as_well(ada: Person) -> None:
     assert len(wiped(ada)) == 1
 
 
+def test_a_key_with_a_mistyped_number_is_taken_out_of_the_chat_but_ordinary_words_stay(ada: Person) -> None:
+    ada.begin()
+    ada.say("/bookings")
+    ada.press("I booked one on the city's page")
+
+    ada.say(f"number? {KEY}0")
+    first = len(wiped(ada))
+    ada.say("where do I find that")
+
+    assert (first, len(wiped(ada))) == (1, 0)
+
+
 def test_before_consent_nothing_is_taken_in(ada: Person) -> None:
     ada.say(LINK)
 

@@ -454,6 +454,19 @@ def test_an_old_one_that_went_while_the_new_one_is_held_makes_it_a_question(offi
     assert Booking.objects.get(pk=new.pk).state == S.PRECONFIRMED
 
 
+def test_a_held_time_whose_appointment_went_unseen_becomes_a_question(office: Office) -> None:
+    old, new = begun(office, watched=False)
+    one_task(office)
+    office.queue.waiting.clear()
+    Booking.objects.filter(pk=old.pk).update(state=S.CANCELLED, ended_at=office.now())
+
+    office.sweep()
+
+    refreshed(new)
+    assert (new.state, new.replaces_id, new.wish) == (S.RESERVED, None, "ask")
+    assert office.mailman.kinds()[-1] == "old_gone_meanwhile"
+
+
 def test_a_new_one_cancelled_elsewhere_before_the_old_one_went_keeps_the_old_one(office: Office) -> None:
     old, new = begun(office)
     office.munich.faults.add("maintenance", 6, CANCEL)
