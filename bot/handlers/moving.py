@@ -245,7 +245,8 @@ def offer(talk: Talk, slot: Slot) -> bool:
     same = [b for b in live if stands(b) and b.search_id == slot.search_id and b.profile_id is None]
     if not same or replacement_of(same[0]) is not None or same[0].starts_at == slot.starts_at:
         return False
-    talk.toast(_("You already have an appointment for this:"))
+    talk.notice = _("You already have an appointment for this:")
+    talk.toast(talk.notice)
     talk.begin("move_check", booking=same[0].pk, slot=slot.pk)
     present(talk)
     return True
