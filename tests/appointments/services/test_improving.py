@@ -56,6 +56,7 @@ def test_an_earlier_time_is_swapped_by_itself_where_the_person_said_so(office: O
 
 
 def test_a_later_time_and_a_small_gain_are_nothing(office: Office) -> None:
+    """Wish 5: never give me a worse date."""
     improving(office, gain=7)
 
     opens(office, IN_TWO_WEEKS + timedelta(days=1))
@@ -99,6 +100,7 @@ def test_after_a_change_it_is_quiet_and_then_what_is_free_counts(office: Office)
 
 
 def test_at_the_ceiling_it_stops_and_says_so(office: Office) -> None:
+    """Wish 7: do not burn my limited changes."""
     watch = improving(office, more=1)
 
     opens(office, IN_TWO_WEEKS - timedelta(days=7))
@@ -133,6 +135,7 @@ def test_telling_changes_nothing_by_itself(office: Office) -> None:
 
 
 def test_a_held_time_is_swapped_after_the_yes(office: Office) -> None:
+    """Wish 14: ask me before you book."""
     improving(office, mode="hold")
     opens(office, THURSDAY_9)
     held = office.booking()
