@@ -127,15 +127,15 @@ STEPS: tuple[Step, ...] = (
         S.CONFIRMING,
         S.CONFIRMED,
         By.WORKER,
-        "the city confirms the new appointment",
-        ("appointment_confirmed",),
+        "the city confirms the new appointment; only now the old one may go",
+        ("appointment_moved",),
     ),
     Step(
         S.CONFIRMING,
         S.RESERVED,
         By.WORKER,
         "the data are refused, or nothing was changed there; the old appointment stands",
-        ("contact_refused", "mail_limit"),
+        ("move_mail_limit", "contact_refused"),
     ),
     Step(
         S.CONFIRMING, S.UNCERTAIN, By.SWEEP, "the answer was lost, or the worker died", ("booking_uncertain",)
@@ -168,7 +168,7 @@ STEPS: tuple[Step, ...] = (
         S.CANCELLED,
         By.WORKER,
         "the city took it back, or its key is dead (406): an earlier attempt worked",
-        ("hold_released", "appointment_cancelled", "appointment_gone"),
+        ("hold_released", "appointment_cancelled", "old_given_back", "appointment_gone"),
     ),
     Step(S.CANCELLING, S.RESERVED, By.WORKER, "nothing was changed there: again later"),
     Step(S.CANCELLING, S.PRECONFIRMED, By.WORKER, "nothing was changed there: again later"),
@@ -185,7 +185,13 @@ STEPS: tuple[Step, ...] = (
         S.UNCERTAIN, S.RESERVED, By.READING, "the city holds it", ("appointment_reserved", "contact_refused")
     ),
     Step(S.UNCERTAIN, S.PRECONFIRMED, By.READING, "the city has the data", ("check_mail",)),
-    Step(S.UNCERTAIN, S.CONFIRMED, By.READING, "the city says confirmed", ("appointment_confirmed",)),
+    Step(
+        S.UNCERTAIN,
+        S.CONFIRMED,
+        By.READING,
+        "the city says confirmed",
+        ("appointment_confirmed", "appointment_moved"),
+    ),
     Step(
         S.UNCERTAIN, S.CANCELLED, By.READING, "the city says deleted", ("appointment_gone", "hold_released")
     ),

@@ -7,14 +7,17 @@ from django_q.tasks import async_task
 
 from appointments import wiring
 from appointments.channels import channel
-from appointments.models import Booking
+from appointments.models import Booking, ImportRequest
 from appointments.services import (
     blindness,
     counting,
     ending,
     escalation,
     following,
+    importing,
     leases,
+    looking,
+    moving,
     names,
     outbox,
     profiles,
@@ -44,11 +47,12 @@ def reserve_appointment(booking_id: int) -> str:
 
 
 def send_booking(booking_id: int) -> str:
-    """Send the contact data of a held booking to the city."""
+    """Send the contact data of a held booking to the city; what replaces an appointment is confirmed directly."""
     booking = _load(booking_id)
     if booking is None:
         return f"booking {booking_id}: gone"
-    return f"booking {booking_id}: {sending.send_booking(booking, wiring.desk()).state}"
+    send = sending.send_booking if booking.replaces_id is None else moving.confirm_replacement
+    return f"booking {booking_id}: {send(booking, wiring.desk()).state}"
 
 
 def cancel_appointment(booking_id: int) -> str:
@@ -66,6 +70,24 @@ def follow_booking(booking_id: int, person_waits: bool = False) -> str:
         return f"booking {booking_id}: gone"
     urgent = person_waits or booking.state in (BookingState.UNCERTAIN, BookingState.CANCELLING)
     return f"booking {booking_id}: {following.follow_booking(booking, wiring.desk(), urgent=urgent).state}"
+
+
+def look_for_times(booking_id: int) -> str:
+    """See what is free for an appointment that somebody wants to move."""
+    booking = _load(booking_id)
+    if booking is None:
+        return f"booking {booking_id}: gone"
+    answered = looking.look_for_times(booking, wiring.desk(), time.sleep)
+    return f"booking {booking_id}: {answered} answers"
+
+
+def import_appointment(request_id: int) -> str:
+    """Take in an appointment that was made on the city's page."""
+    request = ImportRequest.objects.select_related("subscriber").filter(pk=request_id).first()
+    if request is None:
+        return f"import {request_id}: gone"
+    booking = importing.import_appointment(request, wiring.desk())
+    return f"import {request_id}: {booking.state if booking else 'nothing taken in'}"
 
 
 def watch_slice(epoch: int) -> str:

@@ -191,6 +191,13 @@ class Replies:
             with contextlib.suppress(BadRequest):  # gone, or without buttons already
                 await self._bot.edit_message_reply_markup(chat_id=chat_id, message_id=effect.message_id)
             return None
+        if effect.do == "delete":
+            try:
+                await self._bot.delete_message(chat_id=chat_id, message_id=effect.message_id)
+            except BadRequest as error:
+                if "not found" not in str(error).lower():
+                    await self._bot.send_message(chat_id, text=effect.html, parse_mode=ParseMode.HTML)
+            return None
         if effect.do == "document":
             file = InputFile(effect.document.encode(), filename=effect.file_name)
             sent = await self._bot.send_document(chat_id, document=file)

@@ -5,12 +5,15 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from appointments.models import Booking, Office, Watch
+from appointments.selectors.moving import asks_for_other_order
 from appointments.states import BookingState
 from bot import callback_data as cd
 from bot.effects import Button, Rows, Screen
 from bot.messages import BookingView, minutes, render
 
 S = BookingState
+# "Only if so many days earlier": what is worth a change to most people.
+LARGER_GAIN = 7
 
 
 def booking_screen(booking: Booking, now: datetime) -> Screen:
@@ -24,6 +27,7 @@ def booking_screen(booking: Booking, now: datetime) -> Screen:
         S.RESERVED: reserved,
         S.PRECONFIRMING: _sending,
         S.PRECONFIRMED: check_mail,
+        S.CONFIRMING: moving,
         S.CONFIRMED: confirmed,
         S.UNCERTAIN: uncertain,
         S.CANCELLED: _cancelled,
@@ -35,6 +39,8 @@ def booking_screen(booking: Booking, now: datetime) -> Screen:
 
 def reserved(booking: Booking, now: datetime, minutes_left: int | None = None) -> Screen:
     """Held: keep, look for another time, or give back."""
+    if booking.replaces is not None:
+        return _held_instead(booking, now)
     view = BookingView(booking, now)
     sending = booking.wish == Booking.Wish.BOOK
     left = minutes(view.held_minutes if minutes_left is None else minutes_left)
@@ -49,6 +55,43 @@ def held_rows(booking: Booking) -> Rows:
     if booking.watch_id is not None:
         second.insert(0, Button(_("Other times"), cd.BookingAct("other", booking.pk)))
     return [*rows, second]
+
+
+def _held_instead(booking: Booking, now: datetime) -> Screen:
+    """Held to take the place of an appointment: the person is asked, or it is confirmed just now."""
+    view = BookingView(booking, now)
+    if asks_for_other_order(booking):
+        return Screen(
+            render("move_mail_limit", b=view),
+            [
+                [Button(_("No, keep the old one"), cd.MoveAct("keep_old", booking.pk))],
+                [Button(_("Yes, cancel the old one first"), cd.MoveAct("first", booking.pk))],
+            ],
+        )
+    if booking.wish == Booking.Wish.BOOK:
+        return moving(booking, now)
+    rows = [
+        [Button(_("✅ Yes, swap"), cd.BookingAct("keep", booking.pk))],
+        [Button(_("No"), cd.MoveAct("keep_old", booking.pk))],
+    ]
+    if booking.watch is not None and booking.watch.improve and booking.watch.improve_gain_days < LARGER_GAIN:
+        rows[-1].append(
+            Button(
+                _("Only if %(days)d+ days earlier") % {"days": LARGER_GAIN}, cd.MoveAct("seven", booking.pk)
+            )
+        )
+    return Screen(render("earlier_held", b=view, left=minutes(view.held_minutes)), rows)
+
+
+def moving(booking: Booking, now: datetime) -> Screen:
+    """The new time is being confirmed (or waits until the old one is cancelled, where the person said so)."""
+    return Screen(render("booking_moving", b=BookingView(booking, now)), [[release(booking)]])
+
+
+def moved(booking: Booking, now: datetime, *, stopped: bool = False) -> Screen:
+    """The new appointment stands; what has become of the old one is read from the rows."""
+    html = render("appointment_moved", b=BookingView(booking, now), stopped=stopped)
+    return Screen(html, appointment_rows(booking))
 
 
 def check_mail(booking: Booking, now: datetime) -> Screen:
@@ -67,18 +110,26 @@ def mail_rows(booking: Booking) -> Rows:
 
 def confirmed(booking: Booking, now: datetime) -> Screen:
     """The appointment stands."""
-    return Screen(
-        render("appointment_confirmed", b=BookingView(booking, now)),
+    if booking.replaces is not None:
+        return moved(booking, now)
+    return Screen(render("appointment_confirmed", b=BookingView(booking, now)), appointment_rows(booking))
+
+
+def appointment_rows(booking: Booking) -> Rows:
+    """What one can do with an appointment."""
+    return [
+        [Button(_("Calendar file and map"), cd.BookingAct("files", booking.pk))],
         [
-            [Button(_("Calendar file and map"), cd.BookingAct("files", booking.pk))],
-            [Button(_("Cancel the appointment"), cd.BookingAct("release", booking.pk))],
+            Button(_("Find me an earlier one"), cd.MoveAct("earlier", booking.pk)),
+            Button(_("Move"), cd.MoveAct("times", booking.pk)),
         ],
-    )
+        [Button(_("Cancel the appointment"), cd.BookingAct("release", booking.pk))],
+    ]
 
 
 def uncertain(booking: Booking, now: datetime) -> Screen:
-    """Nobody knows yet."""
-    return Screen(render("booking_uncertain", b=BookingView(booking, now)))
+    """Nobody knows yet. It can be given back all the same: as soon as it turns out to be held."""
+    return Screen(render("booking_uncertain", b=BookingView(booking, now)), [[release(booking)]])
 
 
 def failed(booking: Booking, now: datetime, code: str | None = None) -> Screen:

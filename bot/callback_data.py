@@ -251,6 +251,42 @@ class SwapSlot(Data, code="sw"):
 
 
 @dataclass(frozen=True)
+class MoveAct(Data, code="ma"):
+    """About moving an appointment: times, look, earlier, first, keep_old, seven, stop."""
+
+    act: str
+    booking: int
+
+
+@dataclass(frozen=True)
+class MovePage(Data, code="mo"):
+    """Turn the list of times an appointment could move to."""
+
+    booking: int
+    page: int
+
+
+@dataclass(frozen=True)
+class MoveTo(Data, code="mv"):
+    """Shall the appointment move to this slot? `sure` 1: yes, it was asked before."""
+
+    booking: int
+    slot: int
+    sure: int = 0
+
+
+@dataclass(frozen=True)
+class Improve(Data, code="im"):
+    """Looking for something earlier: set `point` (gain, changes, mode) to a number, or `start` with what is set.
+
+    The modes are numbered 0 tell, 1 hold, 2 book.
+    """
+
+    point: str
+    value: int
+
+
+@dataclass(frozen=True)
 class ShowMap(Data, code="mp"):
     """Send an office's place on the map."""
 

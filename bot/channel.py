@@ -37,6 +37,8 @@ _PROMPTS = (
     "mail_limit",
     "check_mail",
     "activation_ending",
+    "move_mail_limit",
+    "old_gone_meanwhile",
 )
 # Telegram refuses to edit; a new message shows the same.
 _CANNOT_EDIT = ("message can't be edited", "message to edit not found", "message_id_invalid")

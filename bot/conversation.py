@@ -15,6 +15,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from appointments.errors import DomainError
+from appointments.services.importing import looks_like_link
 from appointments.services.subscribers import note_visit
 from bot import callback_data as cd
 from bot.callback_data import Data
@@ -25,9 +26,11 @@ from bot.handlers import (
     bookings,
     days_and_hours,
     errors,
+    importing,
     mail,
     misc,
     more_services,
+    moving,
     new_watch,
     profile,
     profiles,
@@ -49,6 +52,8 @@ for _module in (
     summary,
     watches,
     bookings,
+    moving,
+    importing,
     mail,
     visits,
     profile,
@@ -64,6 +69,7 @@ TEXTS: dict[str, Callable[[Talk], None]] = {
     **days_and_hours.TEXTS,
     **profile.TEXTS,
     **profiles.TEXTS,
+    **importing.TEXTS,
 }
 # Here a decision is asked for, which only a button can give. Elsewhere words are a search.
 DECISIONS = (
@@ -83,6 +89,9 @@ DECISIONS = (
     "person_add",
     "person_delete",
     "visit_done",
+    "move_times",
+    "move_check",
+    "earlier",
 )
 TEXTS |= dict.fromkeys(DECISIONS, errors.only_buttons)
 TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
@@ -111,6 +120,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.BookSlot: bookings.book_slot,
     cd.BookingAct: bookings.act,
     cd.SwapSlot: bookings.swap,
+    cd.MoveAct: moving.act,
+    cd.MovePage: moving.turn_page,
+    cd.MoveTo: moving.move_to,
+    cd.Improve: moving.improve,
     cd.ShowMap: bookings.show_map,
     cd.Ask: profile.ask_field,
     cd.Skip: profile.skip,
@@ -122,7 +135,16 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.TakeAnew: mail.take,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
-UNDER_NEWS = (cd.Go, cd.WatchAct, cd.Instead, cd.BookSlot, cd.BookingAct, cd.ShowMap)
+UNDER_NEWS = (
+    cd.Go,
+    cd.WatchAct,
+    cd.Instead,
+    cd.BookSlot,
+    cd.BookingAct,
+    cd.ShowMap,
+    cd.MoveAct,
+    cd.MoveTo,
+)
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)
@@ -199,6 +221,9 @@ def _text(talk: Talk) -> None:
         start.start(talk)
     elif _is_paused(talk):
         errors.paused(talk)
+    elif looks_like_link(talk.text):
+        # It opens an appointment, so it is taken as that wherever the dialogue stands.
+        importing.import_typed(talk)
     else:
         TEXTS.get(talk.step, new_watch.search)(talk)
 

@@ -55,8 +55,9 @@ class Screen:
 class Effect:
     """One call to Telegram.
 
-    `do`: send, edit, strip (take the buttons away), toast (answer a tap), document, venue. `menu` is the number of the
-    menu the message becomes, or None for a message of its own.
+    `do`: send, edit, strip (take the buttons away), toast (answer a tap), document, venue, delete (what the person
+    wrote; `html` is sent where Telegram does not let us). `menu` is the number of the menu the message becomes, or None
+    for a message of its own.
     """
 
     do: str

@@ -12,8 +12,10 @@ from django.utils.translation import ngettext
 
 from appointments.models import Booking, Office, Profile, Watch
 from appointments.selectors.catalogue import city_page, services_named
+from appointments.selectors.moving import changes_left, quiet_after_change, stands
 from appointments.services.contact import data_of
 from appointments.services.watches import WatchWish, wish_of
+from appointments.states import BookingState
 from bot import dates
 from bot.selection_words import duration_text, more_text, telephone
 
@@ -137,6 +139,27 @@ class BookingView:
         """What the office wants people to know, without markup and in bearable length."""
         text = _TAG.sub(" ", f"{self.office.information} {self.office.hint}")
         return shorten(" ".join(text.split()), 600)
+
+    @property
+    def old(self) -> "BookingView | None":
+        """The appointment whose place this one takes (or took), as long as there is something to say about it."""
+        former = self.booking.replaces or self.booking.moved_from
+        return BookingView(former, self.now) if former is not None else None
+
+    @property
+    def replacing(self) -> bool:
+        """Whether the old appointment has not gone for this one yet."""
+        return self.booking.replaces is not None
+
+    @property
+    def there(self) -> bool:
+        """Whether it stands and nobody gives it back."""
+        return stands(self.booking)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the city has taken it back."""
+        return self.booking.state == BookingState.CANCELLED
 
     @property
     def watching(self) -> bool:
@@ -290,6 +313,39 @@ def _label_of(profile_id: int | None) -> str:
 def watch_view(watch: Watch) -> WishView:
     """A standing watch in words."""
     return wish_view(wish_of(watch))
+
+
+@dataclass(frozen=True)
+class ImprovingView:
+    """A watch that looks for something earlier than an appointment, in words."""
+
+    appointment: BookingView
+    gain: str
+    left: str
+    quiet_until: str
+
+
+def improving_view(watch: Watch, now: datetime) -> ImprovingView | None:
+    """What `watch` improves and by which rules; None for an ordinary one."""
+    if watch.improves is None:
+        return None
+    quiet = quiet_after_change(watch)
+    return ImprovingView(
+        appointment=BookingView(watch.improves, now),
+        gain=days(watch.improve_gain_days),
+        left=changes(max(0, changes_left(watch))),
+        quiet_until=dates.show_moment(quiet) if quiet is not None and quiet > now else "",
+    )
+
+
+def days(count: int) -> str:
+    """ "3 days"."""
+    return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+
+
+def changes(count: int) -> str:
+    """ "2 changes"."""
+    return ngettext("%(count)d change", "%(count)d changes", count) % {"count": count}
 
 
 def watch_name(watch: Watch) -> str:

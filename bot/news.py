@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from appointments.models import Booking, CatalogueChange, OutboxMessage, Slot, Watch
 from appointments.selectors.catalogue import judge, successors, withdrawn_among
+from appointments.selectors.moving import asks_for_other_order, stands, times_to_move_to
 from appointments.selectors.watches import open_slots_for
 from appointments.states import BookingState
 from bot import booking_screens as screens
@@ -65,6 +66,13 @@ def slot_buttons(slots: Sequence[Slot], watch_id: int) -> Rows:
     return in_rows(buttons, 1 if several else 2)
 
 
+def move_buttons(slots: Sequence[Slot], booking_id: int) -> Rows:
+    """Free times to press, to move an appointment to."""
+    several = len({slot.office_id for slot in slots}) > 1
+    buttons = [Button(slot_label(slot, several), cd.MoveTo(booking_id, slot.pk)) for slot in slots]
+    return in_rows(buttons, 1 if several else 2)
+
+
 # --- Slots and watches -------------------------------------------------------------------------------------
 
 
@@ -98,9 +106,11 @@ def _slots_opened(message: OutboxMessage, now: datetime) -> News:
                 "gone_after": _gone_after(members) if open_slots else "",
             }
         )
+    improves = BookingView(watch.improves, now) if watch.improves is not None else None
     html = render(
         "slots_opened",
         name=watch_name(watch),
+        improves=improves,
         groups=groups,
         open_count=len(open_slots),
         more=message.payload.get("more", 0) if open_slots else 0,
@@ -108,11 +118,24 @@ def _slots_opened(message: OutboxMessage, now: datetime) -> News:
     )
     if not open_slots:
         return News(Screen(html, [[Button(_("My search"), cd.WatchAct("open", watch.pk))]]))
+    if improves is not None:
+        return News(Screen(html, _earlier_rows(watch, open_slots)))
     rows = slot_buttons(open_slots[:OFFERED], watch.pk)
     maps = [Button(_("Map"), cd.ShowMap(open_slots[0].office_id))]
     rows.append([*maps, Button(_("Why these?"), cd.WatchAct("why", watch.pk))])
     rows.append([Button(_("Snooze until tomorrow"), cd.WatchAct("snooze", watch.pk))])
     return News(Screen(html, rows))
+
+
+def _earlier_rows(watch: Watch, slots: Sequence[Slot]) -> Rows:
+    """Each time leads to a question: nothing about the appointment changes by one press."""
+    booking_id = watch.improves_id or 0
+    rows = move_buttons(slots[:OFFERED], booking_id)
+    if watch.improve_gain_days < screens.LARGER_GAIN:
+        label = _("Only if %(days)d+ days earlier") % {"days": screens.LARGER_GAIN}
+        rows.append([Button(label, cd.MoveAct("seven", booking_id))])
+    rows.append([Button(_("Look for no other time"), cd.MoveAct("stop", booking_id))])
+    return rows
 
 
 def _gone_after(slots: list[Slot]) -> str:
@@ -146,6 +169,10 @@ def _watch_sees(message: OutboxMessage, now: datetime) -> News:
 
 def _watch_expired(message: OutboxMessage, now: datetime) -> News:
     name = watch_name(message.watch) if message.watch else ""
+    improved = message.watch.improves if message.watch is not None else None
+    if improved is not None:
+        show = [Button(_("My appointment"), cd.BookingAct("show", improved.pk))]
+        return News(Screen(render("improving_over", b=BookingView(improved, now)), [show]))
     rows = [[Button(_("New search"), cd.Go("home"))]]
     if message.watch is not None:
         rows.insert(0, [Button(_("Search on with other days"), cd.WatchAct("again", message.watch.pk))])
@@ -443,6 +470,94 @@ def _mail_limit_ahead(message: OutboxMessage, now: datetime) -> News:
     return News(screens.mail_limit_ahead(own, now))
 
 
+# --- Moving, improving, importing --------------------------------------------------------------------------
+
+
+def _moved(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.CONFIRMED:
+        raise NothingToTell(booking.state)
+    stopped = bool(message.payload.get("stopped"))
+    return News(screens.moved(booking, now, stopped=stopped), files_of=booking)
+
+
+def _old_given_back(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.CONFIRMED:
+        raise NothingToTell(booking.state)
+    first = booking.messages.filter(kind="appointment_moved").first()
+    stopped = bool(first and first.payload.get("stopped"))
+    return News(screens.moved(booking, now, stopped=stopped))
+
+
+def _two_stand(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.CONFIRMED or booking.replaces is None:
+        raise NothingToTell("one appointment again")
+    rows = [[Button(_("My appointments"), cd.Go("bookings"))]]
+    return News(Screen(render("two_stand", b=BookingView(booking, now)), rows))
+
+
+def _mail_limit_of_move(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if not asks_for_other_order(booking):
+        raise NothingToTell(booking.state)
+    return News(screens.booking_screen(booking, now))
+
+
+def _old_gone_meanwhile(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.state != S.RESERVED or booking.wish != Booking.Wish.ASK:
+        raise NothingToTell(booking.state)
+    screen = screens.booking_screen(booking, now)
+    note = _("Your old appointment has been cancelled meanwhile. So I ask you again:")
+    return News(Screen(f"{format_html('⚠️ {}', note)}\n\n{screen.html}", screen.rows))
+
+
+def _nothing_left(message: OutboxMessage, now: datetime) -> News:
+    html = render("nothing_left", b=BookingView(_booking(message), now), watching=message.watch is not None)
+    return News(Screen(html, screens.watch_rows(message.watch)))
+
+
+def _move_times(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if not stands(booking):
+        raise NothingToTell(booking.state)
+    slots = times_to_move_to(booking, now=now)[:OFFERED]
+    why = sight_reason(str(message.payload["why"])) if message.payload.get("why") and not slots else ""
+    html = render("move_found", b=BookingView(booking, now), count=len(slots), why=why)
+    rows = move_buttons(slots, booking.pk)
+    if slots:
+        rows.append([Button(_("All times"), cd.MoveAct("times", booking.pk))])
+    else:
+        rows.append([Button(_("Look again"), cd.MoveAct("look", booking.pk))])
+    rows.append([Button(_("Find me an earlier one"), cd.MoveAct("earlier", booking.pk))])
+    return News(Screen(html, rows))
+
+
+def _imported(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if not booking.is_live:
+        raise NothingToTell(booking.state)
+    screen = screens.booking_screen(booking, now)
+    note = _("I look after this appointment now. I found it at the city:")
+    html = f"{format_html('<b>{}</b>', note)}\n\n{screen.html}"
+    return News(Screen(html, screen.rows), files_of=booking if booking.state == S.CONFIRMED else None)
+
+
+def _import_failed(message: OutboxMessage, now: datetime) -> News:
+    booking = message.booking
+    rows = [[Button(_("My appointments"), cd.Go("bookings"))]]
+    if booking is not None:
+        rows.insert(0, [Button(_("Show it"), cd.BookingAct("show", booking.pk))])
+    html = render(
+        "import_failed",
+        why=str(message.payload.get("why", "")),
+        b=BookingView(booking, now) if booking is not None else None,
+    )
+    return News(Screen(html, rows))
+
+
 _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "slots_opened": _slots_opened,
     "watch_blind": _watch_blind,
@@ -451,7 +566,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "catalogue_change": _catalogue_change,
     "test_message": _test,
     "staff_alert": _staff_alert,
-    "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING),
+    "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING, S.CONFIRMING),
     "hold_ending": _hold_ending,
     "hold_released": _hold_released,
     "hold_lapsed": _lapsed("hold_lapsed"),
@@ -473,5 +588,14 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "reminder_hours": _reminder("reminder_hours"),
     "visit_over": _visit_over,
     "mail_limit_ahead": _mail_limit_ahead,
+    "appointment_moved": _moved,
+    "old_given_back": _old_given_back,
+    "two_stand": _two_stand,
+    "move_mail_limit": _mail_limit_of_move,
+    "old_gone_meanwhile": _old_gone_meanwhile,
+    "nothing_left": _nothing_left,
+    "move_times": _move_times,
+    "appointment_imported": _imported,
+    "import_failed": _import_failed,
 }
 KINDS = frozenset(_ABOUT)

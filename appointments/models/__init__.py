@@ -2,6 +2,7 @@
 
 from appointments.models.booking import Booking, BookingEvent
 from appointments.models.catalogue import CatalogueChange, CatalogueState, Offering, Office, Service
+from appointments.models.importing import ImportRequest
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
 from appointments.models.subscriber import NameChange, Profile, Subscriber
@@ -21,6 +22,7 @@ __all__ = [
     "CityDialect",
     "GateState",
     "Heartbeat",
+    "ImportRequest",
     "Lease",
     "NameChange",
     "Offering",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.catalogue import Office, Service
@@ -162,6 +163,10 @@ class Watch(models.Model):
         last = min(self.date_to or today + HORIZON, today + HORIZON)
         if self.rolling_days is not None:
             last = min(last, today + timedelta(days=self.rolling_days))
+        if self.improve and self.improves is not None:
+            # Only what is earlier than the appointment, by as much as the person said.
+            held = timezone.localdate(self.improves.starts_at, timezone.get_default_timezone())
+            last = min(last, held - timedelta(days=self.improve_gain_days))
         return first, last
 
     def is_watching(self, now: datetime) -> bool:

@@ -86,14 +86,18 @@ def start_booking(
     now: datetime,
     previous: Booking | None = None,
     profile: Profile | None = None,
+    replaces: Booking | None = None,
 ) -> Booking:
     """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
 
-    It is for `profile`, or else for whom the attempt before or the watch is. Raises `AlreadyHolding` or
-    `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
+    It is for `profile`, or else for whom the attempt before or the watch is. `replaces`: the confirmed appointment
+    whose place it is to take, for the same person with the same data. Raises `AlreadyHolding` or `AlreadyBooked`; the
+    database's constraints decide, so two workers cannot both succeed.
     """
     search = slot.search
-    profile = profile or for_whom(watch, previous)
+    profile = replaces.profile if replaces is not None else profile or for_whom(watch, previous)
+    # What was answered for the attempt before need not be asked again.
+    answered = next((b for b in (previous, replaces) if b and b.office_id == slot.office_id), None)
     try:
         with transaction.atomic():
             booking = Booking.objects.create(
@@ -109,11 +113,9 @@ def start_booking(
                 previous=previous,
                 created_at=now,
                 state_since=now,
-                # What was answered for the attempt before need not be asked again.
-                custom_text=previous.custom_text if previous and previous.office_id == slot.office_id else "",
-                custom_text_2=previous.custom_text_2
-                if previous and previous.office_id == slot.office_id
-                else "",
+                custom_text=answered.custom_text if answered else "",
+                custom_text_2=answered.custom_text_2 if answered else "",
+                **(_carried_over(replaces) if replaces is not None else {}),
             )
             BookingEvent.objects.create(booking=booking, state=S.REQUESTED, at=now)
     except IntegrityError as error:
@@ -127,6 +129,18 @@ def for_whom(watch: Watch | None, previous: Booking | None = None) -> Profile | 
     if previous is not None:
         return previous.profile
     return watch.profile if watch is not None else None
+
+
+def _carried_over(old: Booking) -> dict[str, Any]:
+    """What a booking has in common with the appointment it takes the place of: the name never changes on the way."""
+    return {
+        "replaces": old,
+        "moved_from": old,
+        "changes": old.changes + 1,
+        "family_name": old.family_name,
+        "email": old.email,
+        "telephone": old.telephone,
+    }
 
 
 def request_booking(
@@ -192,8 +206,8 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
         kept = kept.filter(profile=booking.profile_id)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
-        # Data under way are not exchanged behind the city's back.
-        kept.exclude(state=S.PRECONFIRMING).update(
+        # Data under way are not exchanged behind the city's back, nor the name of an appointment that moves.
+        kept.exclude(state=S.PRECONFIRMING).filter(replaces=None).update(
             family_name=data.family_name, email=data.email, telephone=data.telephone
         )
         queue_task("send_booking", booking.pk)
@@ -290,7 +304,13 @@ def _try_instead(booking: Booking, *, now: datetime) -> Booking | None:
     mode = Watch.Mode.AUTO if booking.reason == OTHER_ADDRESS else Watch.Mode.HOLD
     try:
         return start_booking(
-            booking.subscriber, slot, mode=mode, watch=booking.watch, now=now, previous=booking
+            booking.subscriber,
+            slot,
+            mode=mode,
+            watch=booking.watch,
+            now=now,
+            previous=booking,
+            replaces=booking.replaces,
         )
     except (AlreadyHolding, AlreadyBooked):
         return None

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from appointments.errors import StaleBooking
-from appointments.models import Booking, Watch
-from appointments.services.bookings import advance, tell_released
+from appointments.models import Booking
+from appointments.services.bookings import advance, release_booking, tell_released
+from appointments.services.confirming import CONFIRMED_LOOK, record_confirmation
 from appointments.services.desk import Desk
 from appointments.services.names import note_name_used
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.replaced import has_gone
 from appointments.services.reserving import tell_reserved
 from appointments.services.sending import (
     FIRST_LOOK,
@@ -25,8 +27,6 @@ from appointments.services.sending import (
     tell_check_mail,
     times_sent,
 )
-from appointments.services.visits import next_reminder
-from appointments.services.watch_states import end_watch
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import AppointmentNotFound, AuthKeyMismatch, GateClosed, UpstreamError
@@ -36,8 +36,7 @@ S = BookingState
 Wish = Booking.Wish
 # The city's words for an appointment that is no more.
 GONE_WORDS = frozenset({"deleted", "blocked", "anonymized"})
-# People also cancel on the city's own page: a look a day notices it before the reminder does.
-CONFIRMED_LOOK = timedelta(days=1)
+RARELY = timedelta(seconds=60)
 FOLLOWED = (S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.RESERVED, S.CONFIRMED)
 
 
@@ -98,7 +97,7 @@ def take_word(booking: Booking, appointment: types.Appointment, *, now: datetime
     booking.refresh_from_db()
     word = appointment.status
     if word == "confirmed":
-        return booking if booking.state == S.CONFIRMED else _confirmed(booking, appointment, now=now)
+        return booking if booking.state == S.CONFIRMED else record_confirmation(booking, appointment, now=now)
     if word in GONE_WORDS:
         return _gone(booking, word, now=now)
     if word == "preconfirmed" and booking.state in (S.UNCERTAIN, S.CANCELLING, S.RESERVED):
@@ -107,35 +106,6 @@ def take_word(booking: Booking, appointment: types.Appointment, *, now: datetime
         return _still_reserved(booking, now=now)
     if booking.state != S.CONFIRMED:  # on the day of the visit the city has other words for what stands
         Booking.objects.filter(pk=booking.pk).update(city_status=word[:30])
-    return booking
-
-
-def _confirmed(booking: Booking, appointment: types.Appointment, *, now: datetime) -> Booking:
-    with transaction.atomic():
-        advance(
-            booking,
-            S.CONFIRMED,
-            now=now,
-            city_status="confirmed",
-            confirmed_at=booking.confirmed_at or now,
-            display_number=(appointment.display_number or booking.display_number)[:50],
-            follow_at=now + CONFIRMED_LOOK,
-            remind_at=next_reminder(booking.starts_at, now=now),
-        )
-        note_name_used(booking, now=now)
-        if booking.wish == Wish.RELEASE:
-            queue_task("cancel_appointment", booking.pk)
-            return booking
-        enqueue(
-            booking.subscriber,
-            "appointment_confirmed",
-            now=now,
-            booking=booking,
-            dedup_key=f"appointment_confirmed:{booking.pk}",
-            priority=9,
-        )
-        if booking.watch is not None:
-            end_watch(booking.watch, Watch.State.FULFILLED, now=now)
     return booking
 
 
@@ -148,6 +118,8 @@ def _gone(booking: Booking, word: str, *, now: datetime) -> Booking:
             return booking
         had_appointment = booking.confirmed_at is not None
         advance(booking, S.CANCELLED, now=now, reason=why if by_us else "elsewhere", city_status=word)
+        if has_gone(booking, now=now):
+            return booking
         if by_us:
             tell_released(booking, had_appointment=had_appointment, why=why, now=now)
         else:
@@ -217,7 +189,10 @@ def _still_reserved(booking: Booking, *, now: datetime) -> Booking:
 def _send_again(booking: Booking, *, now: datetime) -> None:
     """The data have not arrived: at once, then with pauses, and not for ever (some data break the city)."""
     tries = times_sent(booking)
-    if tries >= MOST_UNCLEAR:
+    if tries >= MOST_UNCLEAR and booking.replaces_id is not None and not booking.cancel_first:
+        # The appointment it was to take the place of stands: nothing is asked, the new time goes back.
+        release_booking(booking, now=now, reason="unclear")
+    elif tries >= MOST_UNCLEAR:
         ask_for_other_data(booking, now=now)
     elif tries <= 1:
         queue_task("send_booking", booking.pk)
@@ -251,9 +226,11 @@ def _pause(booking: Booking, now: datetime) -> timedelta:
     """Looks are frequent at first, when people open the mail, then rarer; every look counts against the limit."""
     if booking.state == S.CONFIRMED:
         return CONFIRMED_LOOK
+    if booking.state == S.RESERVED:
+        return RARELY
     age = now - booking.state_since
     if age < timedelta(minutes=3):
         return timedelta(seconds=15)
     if age < timedelta(minutes=10):
         return timedelta(seconds=30)
-    return timedelta(seconds=60)
+    return RARELY

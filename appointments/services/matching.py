@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from appointments.errors import AlreadyBooked, AlreadyHolding
 from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, WatchOffice
 from appointments.selectors.bookings import given_back_starts
+from appointments.selectors.moving import may_improve_now
 from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
 from appointments.services.bookings import start_booking
 from appointments.services.contact import without_full_offices
@@ -40,7 +41,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
             pk__in=by_watch, state=Watch.State.ACTIVE, subscriber__consented_at__isnull=False
         )
         .filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now), subscriber__paused_at=None)
-        .select_related("subscriber", "profile", "search")
+        .select_related("subscriber", "profile", "search", "improves")
         .order_by("-subscriber__priority", "waiting_since", "pk")
     )
     busy = _busy_people(search)
@@ -48,7 +49,7 @@ def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None
     takers: list[tuple[Watch, list[Slot]]] = []
     for watch in watches:
         fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
-        if not fitting or (watch.subscriber_id, watch.profile_id) in busy:
+        if not fitting or _is_served(watch, busy, now=now):
             continue
         if watch.mode == Mode.NOTIFY:
             told.append((watch, fitting))
@@ -182,7 +183,7 @@ def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) 
     person = watch.subscriber
     if not (watch.is_watching(now) and person.is_active):
         return
-    if (person.pk, watch.profile_id) in _busy_people(watch.search):
+    if _is_served(watch, _busy_people(watch.search), now=now):
         return
     slots = open_slots_for(watch, now=now, limit=50)
     if after is not None:
@@ -222,7 +223,9 @@ def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> N
             if choice is None:
                 continue
             try:
-                start_booking(watch.subscriber, choice, mode=watch.mode, watch=watch, now=now)
+                start_booking(
+                    watch.subscriber, choice, mode=watch.mode, watch=watch, now=now, replaces=watch.improves
+                )
             except (AlreadyHolding, AlreadyBooked):
                 served.add(watch.subscriber_id)
                 continue
@@ -255,13 +258,24 @@ def _tell_mail_limit(watch: Watch, own: Booking, *, now: datetime) -> None:
     )
 
 
-def _busy_people(search: Search) -> set[tuple[int, int | None]]:
-    """(subscriber, profile) of those with a live booking for the search's main service: they are served already."""
-    return set(
-        Booking.objects.filter(
-            main_service=search.main_service_id, state__in=LIVE, ended_at=None
-        ).values_list("subscriber_id", "profile_id")
-    )
+Busy = dict[tuple[int, int | None], set[int]]
+
+
+def _busy_people(search: Search) -> Busy:
+    """(subscriber, profile) -> their live bookings for the search's main service: such people are served already."""
+    live: Busy = defaultdict(set)
+    rows = Booking.objects.filter(main_service=search.main_service_id, state__in=LIVE, ended_at=None)
+    for person, profile, booking in rows.values_list("subscriber_id", "profile_id", "pk"):
+        live[person, profile].add(booking)
+    return live
+
+
+def _is_served(watch: Watch, busy: Busy, *, now: datetime) -> bool:
+    """Whether nothing is to be had for `watch`; the appointment it is to improve stands in nobody's way."""
+    live = busy.get((watch.subscriber_id, watch.profile_id), set())
+    if watch.improves_id is None:
+        return bool(live)
+    return live != {watch.improves_id} or not may_improve_now(watch, now=now)
 
 
 def _local(at: datetime) -> datetime:

@@ -12,6 +12,7 @@ from appointments.services.desk import Desk
 from appointments.services.following import take_word
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.replaced import has_gone, may_go
 from appointments.states import BookingState
 from appointments.upstream.errors import (
     AppointmentNotFound,
@@ -34,6 +35,9 @@ def cancel_appointment(booking: Booking, desk: Desk) -> Booking:
     """
     now = desk.clock()
     if booking.wish != Wish.RELEASE or booking.state not in RELEASABLE:
+        return booking
+    if not may_go(booking, desk):
+        booking.refresh_from_db()
         return booking
     before = BookingState(booking.state)
     why = booking.reason or "person"
@@ -98,6 +102,8 @@ def _cancel(
         return advance(booking, before, now=desk.clock(), reason=error.code, retry_at=retry_at)
     with transaction.atomic():
         advance(booking, S.CANCELLED, now=desk.clock(), reason=why, city_status="deleted", auth_key="")
+        if has_gone(booking, now=desk.clock()):
+            return booking
         tell_released(booking, had_appointment=had_appointment, why=why, now=desk.clock())
     return booking
 

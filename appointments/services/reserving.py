@@ -202,7 +202,13 @@ def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
             continue
         try:
             return start_booking(
-                booking.subscriber, slot, mode=booking.mode, watch=watch, now=now, previous=booking
+                booking.subscriber,
+                slot,
+                mode=booking.mode,
+                watch=watch,
+                now=now,
+                previous=booking,
+                replaces=booking.replaces,
             )
         except (AlreadyHolding, AlreadyBooked):
             return None

@@ -51,7 +51,7 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
     if booking.state != S.RESERVED or booking.wish != Wish.BOOK:
         return booking
     if missing := missing_contact(booking):
-        return _ask_for_details(booking, missing, now=now)
+        return ask_for_details(booking, missing, now=now)
     data = data_of(booking)
     contact = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
     try:
@@ -62,16 +62,16 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         desk.api.update(booking.key, booking.contact)
         appointment = desk.api.preconfirm(booking.key)
     except OutcomeUnknown as error:
-        return _outcome_unknown(booking, error, now=desk.clock())
+        return outcome_unknown(booking, error, now=desk.clock())
     except NotReservedAnymore as error:
         # It is something else by now, perhaps pre-confirmed by an answer we never got: read.
-        return _outcome_unknown(booking, error, now=desk.clock())
+        return outcome_unknown(booking, error, now=desk.clock())
     except (InvalidContact, TooManyAppointments) as error:
         return contact_refused(booking, error, now=desk.clock())
     except (AppointmentNotFound, AuthKeyMismatch) as error:
         return lapse(booking, error.code, now=desk.clock())
     except (Unavailable, RateLimited, GateClosed) as error:
-        return _try_later(booking, error, now=desk.clock())
+        return try_later(booking, error, now=desk.clock())
     except UpstreamError as error:
         return contact_refused(booking, error, now=desk.clock())
     return record_preconfirmation(booking, appointment, now=desk.clock())
@@ -147,7 +147,8 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
     return booking
 
 
-def _ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetime) -> Booking:
+def ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetime) -> Booking:
+    """Something the office needs is not known: ask for it while the time is held."""
     with transaction.atomic():
         asked = Booking.objects.filter(pk=booking.pk, state=S.RESERVED, wish=Wish.BOOK)
         if not asked.update(wish=Wish.ASK):
@@ -181,7 +182,7 @@ def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) ->
         _ask_anew(booking)
         kind = "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused"
         field = error.field if isinstance(error, InvalidContact) else ""
-        _tell_refusal(booking, kind, field, now=now)
+        tell_refusal(booking, kind, field, now=now)
     return booking
 
 
@@ -197,7 +198,7 @@ def ask_for_other_data(booking: Booking, *, now: datetime) -> None:
     """Data that the city cannot digest are not sent for ever: the person is asked for others while it is held."""
     Booking.objects.filter(pk=booking.pk).update(family_name="", email="", telephone="")
     _ask_anew(booking)
-    _tell_refusal(booking, "contact_refused", "", now=now)
+    tell_refusal(booking, "contact_refused", "", now=now)
 
 
 def _ask_anew(booking: Booking) -> None:
@@ -206,7 +207,8 @@ def _ask_anew(booking: Booking) -> None:
     booking.refresh_from_db()
 
 
-def _tell_refusal(booking: Booking, kind: str, field: str, *, now: datetime) -> None:
+def tell_refusal(booking: Booking, kind: str, field: str, *, now: datetime) -> None:
+    """Say that the city did not take the data, and which of them if it said so."""
     enqueue(
         booking.subscriber,
         kind,
@@ -218,7 +220,7 @@ def _tell_refusal(booking: Booking, kind: str, field: str, *, now: datetime) -> 
     )
 
 
-def _try_later(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+def try_later(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
     """Nothing has changed at the city: still held, sent again soon, then more and more rarely."""
     pause = pause_before_sending(booking)
     retry_at = getattr(error, "retry_at", None) or now + getattr(error, "retry_after", pause)
@@ -232,7 +234,7 @@ def _try_later(booking: Booking, error: UpstreamError, *, now: datetime) -> Book
 
 def times_sent(booking: Booking) -> int:
     """How often its data have been on their way to the city."""
-    return booking.events.filter(state=S.PRECONFIRMING).count()
+    return booking.events.filter(state__in=(S.PRECONFIRMING, S.CONFIRMING)).count()
 
 
 def pause_before_sending(booking: Booking) -> timedelta:
@@ -240,7 +242,7 @@ def pause_before_sending(booking: Booking) -> timedelta:
     return min(LONGEST_RETRY, RETRY * 2 ** min(max(0, times_sent(booking) - 1), 10))
 
 
-def _outcome_unknown(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+def outcome_unknown(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
     """Read, then decide: an error is no proof that nothing happened."""
     with transaction.atomic():
         advance_after_call(booking, S.UNCERTAIN, now=now, reason=error.code, follow_at=now)

@@ -141,7 +141,9 @@ def finish_erasures() -> int:
     """Remove people who asked for it and hold nothing any more. Returns how many."""
     removed = 0
     for subscriber in Subscriber.objects.filter(pause_reason="erasing"):
-        open_bookings = subscriber.bookings.exclude(state__in=[*ENDED, BookingState.CONFIRMED])
+        # An appointment stays with the city, unless another one has just taken its place.
+        stays = Q(state=BookingState.CONFIRMED) & (~Q(wish=Booking.Wish.RELEASE) | Q(ended_at__isnull=False))
+        open_bookings = subscriber.bookings.exclude(state__in=ENDED).exclude(stays)
         if not open_bookings.exists():
             subscriber.delete()
             removed += 1

@@ -14,8 +14,10 @@ from appointments.errors import StaleBooking
 from appointments.models import Booking, OutboxMessage
 from appointments.services.bookings import advance
 from appointments.services.following import settle_unnamed
+from appointments.services.importing import sweep_imports
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
+from appointments.services.replaced import settle_moves
 from appointments.services.reserving import DEFAULT_HOLD, LAPSE_MARGIN, tell_uncertain
 from appointments.services.sending import next_mail_reminder
 from appointments.services.visits import remind_of_visits
@@ -38,6 +40,8 @@ def sweep_bookings(*, now: datetime) -> dict[str, int]:
         "overdue_steps": _overdue_steps(now),
         "follow_ups": _follow_ups(now),
         "past": _past_appointments(now),
+        "moves": settle_moves(now=now),
+        "imports": sweep_imports(now=now),
         "reminders": _reminders(now),
         "visits": remind_of_visits(now=now),
         "messages": _forgotten_messages(now),
@@ -74,7 +78,10 @@ def _stale_leases(now: datetime) -> int:
 
 
 def _silent_holds(now: datetime) -> int:
-    """Nobody said what they want: the slot goes back, so that someone else can have it."""
+    """Nobody said what they want: the slot goes back, so that someone else can have it.
+
+    A reservation made on the city's page has no deadline of ours: the person may be finishing it there.
+    """
     silent = Booking.objects.filter(state=S.RESERVED, wish=Wish.ASK, answer_until__lte=now)
     found = 0
     for booking in silent[:BATCH]:
@@ -116,9 +123,11 @@ def _overdue_steps(now: datetime) -> int:
 def _follow_ups(now: datetime) -> int:
     """Bookings whose turn it is to be read at the city."""
     due = Booking.objects.filter(
+        # Of holds only those made on the city's page have a turn.
+        Q(state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.CONFIRMED))
+        | Q(state=S.RESERVED, imported=True),
         follow_at__lte=now,
         ended_at=None,
-        state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.CONFIRMED),
     )
     found = 0
     for booking in due.order_by("follow_at")[:BATCH]:

@@ -51,7 +51,7 @@ def create_watch(subscriber: Subscriber, wish: WatchWish, *, now: datetime) -> W
         if Watch.objects.filter(subscriber=subscriber, ended_at=None).count() >= MOST_WATCHES:
             raise WatchLimitReached(str(MOST_WATCHES))
         watch = Watch(subscriber=subscriber, created_at=now, waiting_since=now)
-        _apply(watch, wish, offices, now=now)
+        apply_wish(watch, wish, offices, now=now)
     return watch
 
 
@@ -61,7 +61,7 @@ def change_watch(watch: Watch, wish: WatchWish, *, now: datetime) -> Watch:
     with transaction.atomic():
         _require_standing(watch)
         former_search = watch.search
-        _apply(watch, wish, offices, now=now)
+        apply_wish(watch, wish, offices, now=now)
         if former_search.pk != watch.search_id:
             refresh_targets(former_search, now=now)
     return watch
@@ -149,7 +149,8 @@ def search_for(services: tuple[ServiceCount, ...], *, now: datetime) -> Search:
     return search
 
 
-def _apply(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetime) -> None:
+def apply_wish(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetime) -> None:
+    """Write `wish`, checked before (`offices` is what `check_wish` found), to `watch`, and serve it at once."""
     watch.search = search_for(wish.services, now=now)
     watch.mode = wish.mode
     watch.any_office = not wish.office_ids

@@ -176,6 +176,9 @@ def appointment(body: Any, *, asked: AppointmentKey | None = None) -> Appointmen
         scope=scope(fields.get("scope")),
         captcha_token=text(fields.get("captchaToken"), "captchaToken"),
         ics=text(fields.get("icsContent"), "icsContent"),
+        telephone=text(fields.get("telephone"), "telephone"),
+        custom_text=text(fields.get("customTextfield"), "customTextfield"),
+        custom_text_2=text(fields.get("customTextfield2"), "customTextfield2"),
     )
 
 

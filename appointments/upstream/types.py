@@ -172,6 +172,9 @@ class Appointment:
     scope: Scope | None
     captcha_token: str = field(repr=False)
     ics: str = field(repr=False)
+    telephone: str = field(default="", repr=False)
+    custom_text: str = field(default="", repr=False)
+    custom_text_2: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from bot.booking_screens import booking_screen, field_name
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Button, Effect, Screen
 from bot.flow import present
-from bot.handlers import mail, profile, visits
+from bot.handlers import mail, moving, profile, visits
 from bot.keyboards import back_home, in_rows, shortened
 from bot.messages import BookingView, render
 from bot.news import OFFERED, slot_label
@@ -45,26 +45,30 @@ S = BookingState
 def bookings(talk: Talk) -> Screen:
     """Everything live, one button each."""
     live = live_bookings_of(talk.person)
+    bring = [Button(_("I booked one on the city's page"), cd.Go("import"))]
     if not live:
         html = format_html("{}", _("You have no appointment here yet."))
-        return Screen(
-            html, [[Button(_("New search"), cd.Go("home"))], [Button(_("My searches"), cd.Go("watches"))]]
-        )
+        rows = [[Button(_("New search"), cd.Go("home"))], [Button(_("My searches"), cd.Go("watches"))]]
+        return Screen(html, [*rows, bring])
     rows = []
     for booking in live:
         label = f"{state_name(booking)}: {dates.show_moment(booking.starts_at)}, {booking.office.name}"
         rows.append([Button(shortened(label), cd.BookingAct("show", booking.pk))])
-    return Screen(format_html("<b>{}</b>", _("Your appointments")), [*rows, [back_home()]])
+    return Screen(format_html("<b>{}</b>", _("Your appointments")), [*rows, bring, [back_home()]])
 
 
 def state_name(booking: Booking) -> str:
     """The state in a word. Only the city's confirmation is called so."""
+    if booking.wish == Booking.Wish.RELEASE:
+        return _("Being given back")
     if booking.state == S.CONFIRMED:
         return _("Confirmed")
     if booking.state == S.PRECONFIRMED:
         return _("Open the mail")
     if booking.state in (S.RESERVED, S.PRECONFIRMING):
         return _("Held")
+    if booking.state == S.CONFIRMING:
+        return _("Being confirmed")
     if booking.state == S.CANCELLING:
         return _("Being given back")
     if booking.state == S.UNCERTAIN:
@@ -103,8 +107,9 @@ def fix(talk: Talk) -> Screen | None:
     if found is None or found.state not in HOLDING:
         return _booking_instead(talk, found)
     office = found.office
-    # The name stands once it was kept, unless the city refused it.
+    # The name stands once it was kept, unless the city refused it. An appointment moves with the data it was made with.
     fields = ["email"] if found.family_name else ["family_name", "email"]
+    fields = fields if found.replaces_id is None else []
     fields += ["telephone"] if office.telephone_activated else []
     fields += ["custom_text"] if office.custom_text_activated and office.custom_text_label else []
     fields += ["custom_text_2"] if office.custom_text_2_activated and office.custom_text_2_label else []
@@ -142,11 +147,8 @@ def release(talk: Talk) -> Screen | None:
     found = _booking(talk, talk.memory.get("booking"))
     if found is None or not found.is_live:
         return _booking_instead(talk, found)
-    title = _("Cancel this appointment?") if found.state == S.CONFIRMED else _("Give this time back?")
-    place = render("_place", b=BookingView(found, talk.now))
-    html = format_html("<b>{}</b>\n", title) + place
     return Screen(
-        html,
+        render("release_check", b=BookingView(found, talk.now), confirmed=found.state == S.CONFIRMED),
         [
             [Button(_("No, keep it"), cd.BookingAct("show", found.pk))],
             [Button(_("Yes, give it back"), cd.BookingAct("release_yes", found.pk))],
@@ -180,6 +182,8 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
     except MailLimitReached as limit:
         mail.show_limit(talk, limit.booking_id)
     except AlreadyBooked:
+        if moving.offer(talk, slot):
+            return
         if profiles_of(talk.person):
             talk.notice = _("You have an appointment for this already.")
             talk.begin("whom", slot=slot.pk, watch=watch.pk if watch else None)
@@ -282,7 +286,10 @@ def keep_now(talk: Talk, found: Booking) -> None:
             booking=found,
         )
         return
-    talk.toast(_("I am sending your data to the city."))
+    if found.replaces_id is not None:
+        talk.toast(_("I book the new time first."))
+    else:
+        talk.toast(_("I am sending your data to the city."))
     _bring_up_to_date(talk, found)
 
 

@@ -31,6 +31,7 @@ PLACES = OPEN_PLACES | {
     "erase_contact",
     "settings",
     "delete",
+    "import",
 }
 
 

@@ -24,8 +24,8 @@ from bot.effects import Button, Screen
 from bot.flow import present
 from bot.handlers.new_watch import ask_next
 from bot.keyboards import back_home, shortened
-from bot.messages import render, watch_name, watch_view
-from bot.news import OFFERED, instead_rows, slot_buttons
+from bot.messages import improving_view, render, watch_name, watch_view
+from bot.news import OFFERED, instead_rows, move_buttons, slot_buttons
 from bot.selection_words import problem_text
 from bot.talk import Talk
 
@@ -62,6 +62,7 @@ def watch(talk: Talk) -> Screen | None:
         w=view,
         withdrawn=", ".join(view.withdrawn),
         impossible="" if view.withdrawn else _impossible(found),
+        improves=improving_view(found, talk.now),
         paused=paused,
         snoozed=dates.show_moment(found.snoozed_until) if snoozed and found.snoozed_until else "",
         open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.shown_name}" for s in slots[:3]),
@@ -69,7 +70,10 @@ def watch(talk: Talk) -> Screen | None:
         days_waiting=days_without_slots(found, now=talk.now) if quiet else 0,
     )
     rows = instead_rows(found) if view.withdrawn else []
-    if not rows and found.mode == Watch.Mode.NOTIFY:
+    if not rows and found.improves is not None:
+        rows = move_buttons(slots[:3], found.improves_id or 0)
+        rows.append([Button(_("Gain and changes …"), cd.MoveAct("earlier", found.improves.pk))])
+    elif not rows and found.mode == Watch.Mode.NOTIFY:
         rows = slot_buttons(slots[:3], found.pk)
     if paused:
         first = Button(_("Watch again"), cd.WatchAct("resume", found.pk))
@@ -215,7 +219,7 @@ def _watch(talk: Talk, pk: object) -> Watch | None:
         return None
     return (
         Watch.objects.filter(pk=pk, subscriber=talk.person)
-        .select_related("search__main_service", "subscriber", "profile")
+        .select_related("search__main_service", "subscriber", "profile", "improves__office")
         .first()
     )
 

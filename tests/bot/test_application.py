@@ -1,9 +1,11 @@
 """The real bot process' loop against the simulated Telegram over HTTP: python-telegram-bot in between."""
 
 import asyncio
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -12,13 +14,14 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from appointments.models import Heartbeat, Subscriber
+from appointments.models import Heartbeat, ImportRequest, Subscriber
 from bot import chats, conversation
 from bot.effects import Incoming
 from bot.management.commands import run_bot
 from bot.models import Chat
 from termin_project.sandbox.telegram import TelegramWorld, telegram_app
 from termin_project.sandbox.telegram import control as persons_side
+from termin_project.sandbox.telegram import methods as bot_side
 from termin_project.sandbox.telegram.records import Fault, Message
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -291,3 +294,47 @@ def _until(fact: Callable[[], object]) -> None:
     while not fact():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.02)
+
+
+def linked() -> str:
+    token = base64.b64encode(b'{"id":123456,"authKey":"abcd"}').decode()
+    return f"https://stadt.muenchen.de/termin.html#/appointment/{token}"
+
+
+def of_persons(world: TelegramWorld) -> list[Message]:
+    with world.lock:
+        return [m for m in world.messages.values() if not m.from_bot and "appointment" in m.text]
+
+
+def test_a_link_that_opens_an_appointment_does_not_stay_in_the_chat(running: Running, world, town) -> None:
+    def talk() -> None:
+        running.say("/start")
+        running.wait_for("Hello Ada")
+        running.press("Continue")
+        running.wait_for("What do you need?")
+        running.say(linked())
+        running.wait_for("I am asking the city about this appointment")
+
+    running.during(talk)
+
+    assert of_persons(world) == []
+    assert ImportRequest.objects.get().process_id == 123456
+
+
+def test_where_telegram_keeps_the_link_the_person_is_advised_to_delete_it(
+    running: Running, world, town, monkeypatch
+) -> None:
+    monkeypatch.setattr(bot_side, "DELETABLE", timedelta(seconds=-1))
+
+    def talk() -> None:
+        running.say("/start")
+        running.wait_for("Hello Ada")
+        running.press("Continue")
+        running.wait_for("What do you need?")
+        running.say(linked())
+        running.wait_for("Please delete your message with the link.")
+        running.wait_for("I am asking the city about this appointment")
+
+    running.during(talk)
+
+    assert len(of_persons(world)) == 1

@@ -6,6 +6,7 @@ import pytest
 from django.utils import translation
 
 from appointments.models import Booking, CatalogueChange, OutboxMessage, Slot
+from appointments.selectors.moving import MAIL_LIMIT
 from bot.effects import keyboard_of
 from bot.messages import fit, visible_length
 from bot.news import KINDS, News, NothingToTell, render_news
@@ -46,7 +47,18 @@ STATE = {
     "reminder_hours": "confirmed",
     "visit_over": "confirmed",
     "mail_limit_ahead": "confirmed",
+    "appointment_moved": "confirmed",
+    "old_given_back": "confirmed",
+    "two_stand": "confirmed",
+    "move_mail_limit": "reserved",
+    "old_gone_meanwhile": "reserved",
+    "nothing_left": "lapsed",
+    "move_times": "confirmed",
+    "appointment_imported": "confirmed",
+    "import_failed": "confirmed",
 }
+# News about a booking that takes the place of another one.
+INSTEAD = ("appointment_moved", "old_given_back", "two_stand", "move_mail_limit", "nothing_left")
 
 
 def message_of(kind: str, town: Town, now, state: str | None = None, **payload: object) -> OutboxMessage:
@@ -59,7 +71,13 @@ def message_of(kind: str, town: Town, now, state: str | None = None, **payload: 
     state = state or STATE.get(kind)
     booking = None
     if state:
-        booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **{state: True})
+        fields: dict[str, object] = {state: True}
+        if kind in INSTEAD:
+            old = BookingFactory(confirmed=True, subscriber=person, slot=slots[1], now=now)
+            fields |= {"replaces": old, "moved_from": old}
+        if kind == "move_mail_limit":
+            fields["reason"] = MAIL_LIMIT
+        booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **fields)
     renamed = CatalogueChange.objects.create(
         kind="renamed",
         service=town.registration,
@@ -183,8 +201,9 @@ def test_news_that_time_has_overtaken_are_not_told(kind: str, state: str, town: 
 def test_only_the_confirmation_carries_an_exclamation_mark_and_files(kind: str, town: Town, now) -> None:
     news = render(message_of(kind, town, now), now)
 
-    assert ("!" in news.screen.html) == (kind == "appointment_confirmed")
-    assert (news.files_of is not None) == (kind == "appointment_confirmed")
+    confirmed = ("appointment_confirmed", "appointment_moved", "appointment_imported")
+    assert ("!" in news.screen.html) == (kind in (*confirmed, "old_given_back"))
+    assert (news.files_of is not None) == (kind in confirmed)
 
 
 def test_a_lost_race_names_the_next_attempt(town: Town, now) -> None:

@@ -23,6 +23,7 @@ from appointments.models import (
     CityDialect,
     GateState,
     Heartbeat,
+    ImportRequest,
     Lease,
     PollTarget,
     Sighting,
@@ -84,6 +85,9 @@ def rows(staff: User) -> None:
         chat_id=987654321,
         dialogue={"step": "family_name", "data": {"typed": "Zebedeus"}},
         unanswered="Hello Zebedeus",
+    )
+    ImportRequest.objects.create(
+        subscriber=person, process_id=123456, auth_key="top-secret-key", created_at=now
     )
     PollTarget.objects.create(kind="sweep", search=search, next_due_at=now)
     CatalogueState.objects.create(pk=1, synced_at=now)
