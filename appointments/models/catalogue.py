@@ -67,6 +67,14 @@ class Service(models.Model):
     parent_upstream_id = models.IntegerField(null=True, blank=True)
     variant = models.IntegerField(null=True, blank=True)
     on_start_page = models.BooleanField(_("on the city's start page"), default=True)
+    emergency = models.BooleanField(
+        _("emergency service"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Asked more often in the morning, at midday and in the afternoon. Unknown: decided by itself."
+        ),
+    )
     synced_at = models.DateTimeField(_("last seen in the catalogue"))
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
 

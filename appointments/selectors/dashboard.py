@@ -27,17 +27,13 @@ from appointments.models import (
 )
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors import health
+from appointments.selectors.bookings import LOST_RACES
 from appointments.states import LIVE, BookingState
-from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
 
 HOURS_SHOWN = 24
 RECENT_SHOWN = 14
 # What changes slowly or costs a walk over many rows is read this seldom per web process.
 SLOW_PART_SECONDS = 10
-# What the city says when somebody else was faster, and our word for a loss without one.
-LOST_RACES = frozenset(
-    {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
-)
 TOO_MANY_REQUESTS = 429
 
 

@@ -20,7 +20,9 @@ from appointments.errors import (
 )
 from appointments.models import Booking, BookingEvent, Slot, Subscriber, Watch
 from appointments.services.contact import clean_custom_text, missing_contact
+from appointments.services.holding_limits import may_hold, note_let_go
 from appointments.services.outbox import enqueue
+from appointments.services.places import free_place
 from appointments.services.queueing import queue_task
 from appointments.states import ENDED, HOLDING, LIVE, BookingState, step_between
 
@@ -83,9 +85,11 @@ def start_booking(
     watch: Watch | None,
     now: datetime,
     previous: Booking | None = None,
+    turn: dict[str, Any] | None = None,
 ) -> Booking:
     """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
 
+    `turn`: why it is this person's turn, when nobody chose the slot.
     Raises `AlreadyHolding` or `AlreadyBooked`; the database's constraints decide, so two workers cannot both succeed.
     """
     search = slot.search
@@ -101,6 +105,7 @@ def start_booking(
                 mode=mode,
                 wish=Wish.BOOK if mode == Watch.Mode.AUTO else Wish.ASK,
                 previous=previous,
+                turn=turn or {},
                 created_at=now,
                 state_since=now,
                 # What was answered for the attempt before need not be asked again.
@@ -121,10 +126,12 @@ def request_booking(
 ) -> Booking:
     """A person chose `slot`: hold it for them (or book it, in mode `auto`).
 
-    Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, or `NotAllowed` for a person who has not agreed or is paused.
+    Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, `HoldsPaused` for a person who let too many holds go or had
+    too many today, or `NotAllowed` for one who has not agreed or is paused.
     """
     if not subscriber.is_active:
         raise NotAllowed("no consent, or paused")
+    may_hold(subscriber, now=now)
     if slot.gone_at is not None or slot.starts_at <= now:
         raise SlotGone()
     if obstacle := _in_the_way(subscriber, slot.search.main_service_id):
@@ -163,6 +170,8 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
         kept = Booking.objects.filter(pk=booking.pk, state__in=KEEPABLE).exclude(wish=Wish.RELEASE)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
+        # Who says yes need not be asked for a veto any more.
+        kept.filter(mode=Watch.Mode.AUTO).update(veto_until=now)
         # Data under way are not exchanged behind the city's back.
         kept.exclude(state=S.PRECONFIRMING).update(
             family_name=person.family_name or booking.family_name,
@@ -205,6 +214,7 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
             except StaleBooking:
                 booking.refresh_from_db()
             else:
+                free_place(booking.search_id, now=now)
                 if booking.swap_to is not None:
                     tell_released(booking, had_appointment=False, why=reason, now=now)
                 return booking
@@ -261,6 +271,8 @@ def tell_released(booking: Booking, *, had_appointment: bool, why: str, now: dat
         edits=not had_appointment,
         priority=7,
     )
+    if not had_appointment:
+        note_let_go(booking, now=now)
 
 
 def look_again(booking: Booking, *, now: datetime) -> Booking:

@@ -10,6 +10,7 @@ from appointments.services.bookings import CALL_LEASE, advance, tell_released
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.targets import after_the_next_minute_jobs, look_soon
 from appointments.states import BookingState
 from appointments.upstream.errors import (
     AppointmentNotFound,
@@ -71,6 +72,7 @@ def _cancel(
     with transaction.atomic():
         advance(booking, S.CANCELLED, now=desk.clock(), reason=why, city_status="deleted", auth_key="")
         tell_released(booking, had_appointment=had_appointment, why=why, now=desk.clock())
+        look_soon(booking, at=after_the_next_minute_jobs(desk.clock()))
     return booking
 
 

@@ -12,9 +12,11 @@ from appointments.models import Booking
 from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
 from appointments.services.contact import missing_contact
 from appointments.services.desk import Desk
+from appointments.services.holding_limits import note_let_go
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.reserving import tell_uncertain
+from appointments.services.vetoes import hold_for_veto
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import (
@@ -48,6 +50,8 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return booking
     if missing := missing_contact(booking):
         return _ask_for_details(booking, missing, now=now)
+    if hold_for_veto(booking, now=now):
+        return booking
     person = booking.subscriber
     contact = {
         "family_name": booking.family_name or person.family_name,
@@ -125,6 +129,7 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
             dedup_key=f"lapsed:{booking.pk}",
             priority=7,
         )
+        note_let_go(booking, now=now)
     return booking
 
 

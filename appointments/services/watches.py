@@ -10,6 +10,7 @@ from appointments.models import Office, Search, Service, Subscriber, Watch, Watc
 from appointments.models.watch import HORIZON, WHOLE_DAY
 from appointments.selectors.catalogue import largest_count, may_be_combined, offices_for
 from appointments.selectors.watches import MOST_WATCHES, MUNICH, chosen_offices
+from appointments.services.emergencies import judge_search
 from appointments.services.matching import tell_known_slots
 from appointments.services.outbox import enqueue
 from appointments.services.targets import refresh_targets
@@ -136,6 +137,7 @@ def _apply(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetim
     watch.minimum_notice_minutes = wish.minimum_notice_minutes
     watch.save()
     spread_watch(watch, offices, now=now)
+    judge_search(watch.search, now=now)
     refresh_targets(watch.search, now=now)
     tell_known_slots(watch, now=now)
 
