@@ -15,7 +15,7 @@ from appointments.services.bookings import LOADED, advance, tell_released
 from appointments.services.matching import serve_waiting
 from appointments.services.outbox import enqueue
 from appointments.services.places import owe_turn
-from appointments.services.turns import BURST
+from appointments.services.turns import BURST, NEVER_BEGUN
 from appointments.services.vetoes import remind_of_vetoes
 from appointments.states import BookingState
 
@@ -25,7 +25,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 # A debt that the worker has not paid after so long is the sweep's.
 FORGOTTEN = timedelta(seconds=3)
 BATCH = 100
-NEVER_BEGUN, NOT_ASKED = "neverBegun", "notAsked"
+NOT_ASKED = "notAsked"
 
 
 def too_late(booking: Booking, *, now: datetime) -> str | None:

@@ -184,6 +184,10 @@ def lose_slot(booking: Booking, *, reason: str, now: datetime) -> Booking:
         else:
             # In order of turn like everybody: whoever lost is among the first in it.
             successor = serve_waiting(booking.search, now=now, after=booking).get(booking.subscriber_id)
+            if booking.turn.get("probe"):
+                return (
+                    booking  # one more place at a held time was only hoped for; nothing went that was offered
+                )
             enqueue(
                 booking.subscriber,
                 "slot_taken",

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from django.conf import settings
@@ -39,6 +40,8 @@ LONGEST_HOLD = timedelta(days=1)
 KEPT_FOR_HOLDS = 2
 # Read at a time while walking along the turn.
 CHUNK = 50
+# Why an attempt ended that no worker took up; its person tries the same time again.
+NEVER_BEGUN = "neverBegun"
 ON_THE_WAY = (S.REQUESTED, S.RESERVING)
 Place = tuple[int, datetime]
 
@@ -62,6 +65,14 @@ class Tried:
     given_back_at: datetime | None = None
     failures: int = 0
     people: set[int] = field(default_factory=set)
+
+
+class Chance(Enum):
+    """How sure a place is for one more person."""
+
+    NONE = "none"
+    KNOWN = "known"
+    HOPED = "hoped"
 
 
 class Ledger:
@@ -91,13 +102,18 @@ class Ledger:
             place = office, at
             if state in ON_THE_WAY and (retry_at is None or retry_at <= now):
                 self.on_the_way += 1
-            if ended_at is not None and state == S.FAILED and ended_at > now - BURST:
+            if (
+                state == S.FAILED
+                and reason != NEVER_BEGUN
+                and ended_at is not None
+                and ended_at > now - BURST
+            ):
                 self._lost_by[person] += 1
                 if reason in LOST_RACES:
                     burst[place].append(False)
             if held_at is not None and held_at > now - BURST:
                 burst[place].append(True)
-            if place in self._appeared:
+            if place in self._appeared and reason != NEVER_BEGUN:
                 self._note(place, state, person, created_at, held_at, ended_at, now=now)
         self._learn(burst)
 
@@ -123,8 +139,9 @@ class Ledger:
         if held_at is not None:
             tried.held += 1
             tried.last_held_at = max(held_at, tried.last_held_at or held_at)
-        if state == S.FAILED:
+        if state in (S.FAILED, S.CANCELLED):
             tried.people.add(person)
+        if state == S.FAILED:
             tried.failures += ended_at is not None and ended_at > now - LEFT_ALONE
 
     def _learn(self, burst: Mapping[Place, Sequence[bool]]) -> None:
@@ -144,26 +161,32 @@ class Ledger:
         tried.people.add(person)
         self.on_the_way += 1
 
-    def may_try(self, slot: Slot, person: int) -> bool:
-        """Whether one more person may try for `slot` now, and this person at that."""
+    def chance(self, slot: Slot, person: int) -> Chance:
+        """Whether one more person may try for `slot` now, this person at that, and how sure the place is."""
         tried = self._tried[slot.office_id, slot.starts_at]
         if person in tried.people or self._lost_by[person] >= MOST_CANDIDATES:
-            return False
+            return Chance.NONE
         if tried.failures >= MOST_FAILURES:
-            return False
+            return Chance.NONE
         if tried.given_back_at is not None and slot.seen_at <= tried.given_back_at:
-            return False
-        seen_since = tried.last_held_at is None or slot.seen_at > tried.last_held_at
-        if seen_since and not tried.on_the_way:
-            return True
-        # The calendar has not been read since the last one was held, or somebody is at it: as far as is known.
-        taken = tried.held + tried.on_the_way
+            return Chance.NONE
+        if self.is_listed(slot):
+            return Chance.KNOWN
         if not tried.held:
-            return False
+            return Chance.NONE  # somebody is at it, and nobody knows of a second place
+        taken = tried.held + tried.on_the_way
         if slot.office_id in self._full:
-            return taken < self._full[slot.office_id]
+            return Chance.KNOWN if taken < self._full[slot.office_id] else Chance.NONE
         most = self._most.get(slot.office_id, 0)
-        return taken < most or (taken == most and not self._probes(slot.office_id))
+        if taken < most:
+            return Chance.KNOWN
+        return Chance.HOPED if taken == most and not self._probes(slot.office_id) else Chance.NONE
+
+    def is_listed(self, slot: Slot) -> bool:
+        """Whether the calendar has shown this time since we last got it, and nobody is at it."""
+        tried = self._tried[slot.office_id, slot.starts_at]
+        seen_since = tried.last_held_at is None or slot.seen_at > tried.last_held_at
+        return seen_since and not tried.on_the_way
 
     def _probes(self, office: int) -> bool:
         """Whether somebody finds out already if this office has one more place per time than was seen."""
@@ -264,15 +287,7 @@ class Turn:
             if person in self.started:
                 continue
             wanted = sorted(slots, key=lambda s: (s.starts_at, liked.get((watch.pk, s.office_id), 0)))
-            choice = next(
-                (
-                    slot
-                    for slot in wanted
-                    if (person, slot.office_id, slot.starts_at) not in unwanted
-                    and self.ledger.may_try(slot, person)
-                ),
-                None,
-            )
+            choice = self._choice(person, wanted, unwanted)
             if choice is None:
                 self.passed["nothing"] += 1
             elif len(self.started) >= room:
@@ -281,6 +296,21 @@ class Turn:
             else:
                 self._start(watch, choice, position)
         return True
+
+    def _choice(
+        self, person: int, wanted: Sequence[Slot], unwanted: set[tuple[int, int, datetime]]
+    ) -> Slot | None:
+        """What this person likes best of the places known to be there, else of those one may hope for."""
+        hoped = None
+        for slot in wanted:
+            if (person, slot.office_id, slot.starts_at) in unwanted:
+                continue
+            chance = self.ledger.chance(slot, person)
+            if chance == Chance.KNOWN:
+                return slot
+            if chance == Chance.HOPED and hoped is None:
+                hoped = slot
+        return hoped
 
     def _start(self, watch: Watch, slot: Slot, position: int) -> None:
         person = watch.subscriber_id
@@ -311,6 +341,8 @@ class Turn:
             "unkept": self.unkept.get(watch.subscriber_id, 0),
             "before": {"served": len(self.started), **self.passed},
             "lost": lost.pk if lost is not None else None,
+            # Nobody was told of a place here: it may be one more at a time of which some are held already.
+            "probe": not self.ledger.is_listed(slot),
             "seen": slot.appeared_at.isoformat(),
         }
 
