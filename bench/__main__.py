@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
-from bench import holding, solving, starting, telling
+from bench import crowd, holding, solving, starting, telling
 from bench.report import Line, conditions, print_table, say
 from bench.stage import Stage
 
-HOLDING, TELLING, CAPTCHA, START = "reserve", "telegram", "captcha", "start"
+HOLDING, CROWD, TELLING, CAPTCHA, START = "reserve", "crowd", "telegram", "captcha", "start"
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ def main() -> int:
     )
     size.add_argument("--full", action="store_const", dest="size", const=FULL, help="several minutes")
     parser.add_argument(
-        "--only", action="append", choices=[HOLDING, TELLING, CAPTCHA, START], help="this alone"
+        "--only", action="append", choices=[HOLDING, CROWD, TELLING, CAPTCHA, START], help="this alone"
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, HOLDING, TELLING])
+        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, HOLDING, CROWD, TELLING])
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130
@@ -76,10 +76,14 @@ def run(size: Size, names: list[str]) -> list[Line]:
     if START in names:
         show("Start and memory", lambda: starting.measure(size.rest))
     with ExitStack() as stack:
-        if HOLDING in names or TELLING in names:
+        if {HOLDING, CROWD, TELLING} & set(names):
             stage = stack.enter_context(Stage())
         if HOLDING in names:
             show("Slot in the answer -> reserve request leaves", lambda: holding.measure(stage, size.samples))
+        if CROWD in names:
+            title = f"{crowd.PEOPLE} people wait for {crowd.PLACES} places"
+            for number, release in enumerate(crowd.RELEASES, start=len(size.crowds) + 2):
+                show(title, lambda release=release, number=number: crowd.measure(stage, number, release))  # type: ignore[misc]
         if TELLING in names:
             arrow = "Slot in the answer -> Telegram request leaves"
             show(f"{arrow}: one person", lambda: telling.measure_one(stage, size.told))
