@@ -112,11 +112,10 @@ def sweep() -> str:
     if leases.take_lease("sweep", sweeps.FORGOTTEN / 3, now=now) is None:
         return "sweep: runs"
     found = sweeps.sweep_bookings(now=now)
-    served = attempts.sweep_attempts(now=now)
     blind, seeing = watching.tell_blindness(now=now)
     woken = watches.wake_snoozed(now=now)
     erased = subscribers.finish_erasures()
-    return f"sweep: {found}, {served}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"
+    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"
 
 
 def count_calls() -> str:

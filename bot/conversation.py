@@ -21,13 +21,24 @@ from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
 from bot.flow import SCREENS, present
-from bot.handlers import bookings, days_and_hours, errors, misc, new_watch, profile, start, summary, watches
+from bot.handlers import (
+    bookings,
+    days_and_hours,
+    errors,
+    misc,
+    new_watch,
+    profile,
+    start,
+    summary,
+    veto,
+    watches,
+)
 from bot.models import Chat
 from bot.talk import Talk
 
 log = logging.getLogger(__name__)
 
-for _module in (start, new_watch, days_and_hours, summary, watches, bookings, profile, misc):
+for _module in (start, new_watch, days_and_hours, summary, watches, bookings, profile, misc, veto):
     SCREENS.update(_module.SCREENS)
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
@@ -43,6 +54,7 @@ DECISIONS = (
     "other",
     "release",
     "watch_delete",
+    "veto",
     "erase_contact",
     "delete",
 )
@@ -72,13 +84,15 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.BookingAct: bookings.act,
     cd.SwapSlot: bookings.swap,
     cd.ShowMap: bookings.show_map,
+    cd.StopVeto: veto.stop,
+    cd.VetoTime: veto.choose,
     cd.Ask: profile.ask_field,
     cd.Skip: profile.skip,
     cd.Erase: misc.erase,
     cd.TestMessage: misc.send_test,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
-UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap)
+UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap, cd.StopVeto)
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)

@@ -331,6 +331,23 @@ def _reminder(kind: str) -> Callable[[OutboxMessage, datetime], News]:
     return about
 
 
+def _veto(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.wish == Booking.Wish.RELEASE or not booking.is_live:
+        raise NothingToTell(booking.state)
+    if booking.state in (S.RESERVED, S.PRECONFIRMING):
+        return News(screens.booking_screen(booking, now))
+    return News(Screen(render("veto_over", b=BookingView(booking, now))))
+
+
+def _holds_paused(message: OutboxMessage, now: datetime) -> News:
+    until = parse_datetime(str(message.payload.get("until", "")))
+    if until is None or until < now:
+        raise NothingToTell("over")
+    html = render("holds_paused", unkept=message.payload.get("unkept", 0), until=dates.show_moment(until))
+    return News(Screen(html, [[Button(_("My searches"), cd.Go("watches"))]]))
+
+
 _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "slots_opened": _slots_opened,
     "watch_blind": _watch_blind,
@@ -357,5 +374,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "booking_settled": _booking_settled,
     "reminder_day": _reminder("reminder_day"),
     "reminder_hours": _reminder("reminder_hours"),
+    "veto": _veto,
+    "holds_paused": _holds_paused,
 }
 KINDS = frozenset(_ABOUT)

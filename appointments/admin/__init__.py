@@ -10,6 +10,7 @@ from appointments.admin import (
     subscriber,
     throttle,
     traffic,
+    turns,
     watch,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "subscriber",
     "throttle",
     "traffic",
+    "turns",
     "watch",
 ]

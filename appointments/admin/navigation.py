@@ -25,6 +25,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.Slot", _("Slots"), "schedule"),
             ("appointments.Sighting", _("Sightings"), "history"),
             ("appointments.OutboxMessage", _("Messages"), "outbox"),
+            ("appointments.AttemptCount", _("Attempts counted"), "query_stats"),
         ),
     ),
     (

@@ -3,16 +3,20 @@
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from appointments.admin.acts import service_act
 from appointments.models import Booking, Subscriber, Watch
+from appointments.selectors.bookings import holds_of, unkept_holds
+from appointments.services.holding_limits import A_DAY, REMEMBERED, lift_pause
 from appointments.services.subscribers import erase_subscriber, pause_subscriber, resume_subscriber
 from appointments.states import LIVE
 from termin_project.staff_admin import Act, FactInline, StaffAdmin, masked
@@ -70,7 +74,12 @@ class SubscriberAdmin(StaffAdmin):
         "created_at",
         "last_seen_at",
     )
-    list_filter = (("paused_at", admin.EmptyFieldListFilter), "language", "pause_reason")
+    list_filter = (
+        ("paused_at", admin.EmptyFieldListFilter),
+        ("holds_paused_until", admin.EmptyFieldListFilter),
+        "language",
+        "pause_reason",
+    )
     search_fields = ("=id",)
     search_help_text = _("Number of the person")
     ordering = ("-pk",)
@@ -78,6 +87,10 @@ class SubscriberAdmin(StaffAdmin):
     fieldsets = (
         (None, {"fields": ("language", "priority", "created_at", "last_seen_at", "consented_at")}),
         (_("Pause and erasure"), {"fields": ("paused_at", "pause_reason", "erase_after")}),
+        (
+            _("Holds"),
+            {"fields": ("holds_today", "holds_let_go", "holds_paused_until")},
+        ),
         (
             _("Contact data"),
             {
@@ -106,6 +119,13 @@ class SubscriberAdmin(StaffAdmin):
             _("The person is served again."),
             service_act(resume_subscriber),
             icon="play_arrow",
+        ),
+        Act(
+            "lift_holds_pause",
+            _("Hold again"),
+            _("Slots are held for this person again from now on, although several were let go."),
+            service_act(lift_pause),
+            icon="front_hand",
         ),
         Act(
             "erase",
@@ -177,6 +197,17 @@ class SubscriberAdmin(StaffAdmin):
     def live(self, person: Any) -> int:
         """Bookings that stand."""
         return person.live_count
+
+    @display(description=_("held within a day"))
+    def holds_today(self, person: Subscriber) -> str:
+        """How many, and how many there may be."""
+        held = holds_of(since=timezone.now() - A_DAY, subscriber=person).get(person.pk, 0)
+        return f"{held} / {settings.HOLDS_PER_DAY}"
+
+    @display(description=_("holds let go within two weeks"))
+    def holds_let_go(self, person: Subscriber) -> int:
+        """Given back, unanswered, or the mailed link never opened."""
+        return unkept_holds(since=timezone.now() - REMEMBERED, subscriber=person).get(person.pk, 0)
 
     @display(description=_("first name"))
     def first_name_shown(self, person: Subscriber) -> str:

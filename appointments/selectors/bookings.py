@@ -13,6 +13,8 @@ from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, Slot
 LOST_RACES = frozenset(
     {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
 )
+# Seen gone before the city was asked: lost as well, without a call.
+GONE = "gone"
 # Why a hold ended when its person let it go.
 LET_GO = ("silence", "person")
 

@@ -27,7 +27,7 @@ from appointments.models import (
 )
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors import health
-from appointments.selectors.bookings import LOST_RACES
+from appointments.selectors.bookings import GONE, LOST_RACES
 from appointments.states import LIVE, BookingState
 
 HOURS_SHOWN = 24
@@ -295,7 +295,7 @@ def _funnel(today: datetime, told: int) -> Funnel:
     events = BookingEvent.objects.filter(at__gte=today).order_by()
     counts = events.values("state").annotate(
         n=Count("booking", distinct=True),
-        lost=Count("booking", distinct=True, filter=Q(reason__in=sorted(LOST_RACES))),
+        lost=Count("booking", distinct=True, filter=Q(reason__in=sorted({*LOST_RACES, GONE}))),
     )
     by_state = {row["state"]: row for row in counts}
 

@@ -7,7 +7,7 @@ from django.db.models import Min, Q
 from django.utils.dateparse import parse_datetime
 
 from appointments.models import AttemptCount, Booking
-from appointments.selectors.bookings import LOST_RACES
+from appointments.selectors.bookings import GONE, LOST_RACES
 from appointments.states import ENDED, BookingState
 
 S = BookingState
@@ -15,7 +15,6 @@ Outcome = AttemptCount.Outcome
 # Attempts are counted anew while they may still change: until long after the mailed link has run out.
 LOOK_BACK = timedelta(hours=26)
 KEEP = timedelta(days=730)
-GONE = "gone"
 
 
 def count_attempts(*, now: datetime) -> int:

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking, Slot
+from appointments.selectors.bookings import GONE, LOST_RACES
 from appointments.selectors.watches import accepts_time
 from appointments.services import attempts
 from appointments.services.bookings import CALL_LEASE, advance, advance_after_call, tell_released
@@ -56,7 +57,7 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
             return attempts.give_up_waiting(booking, why, now=now)
         if attempts.is_gone(booking):
             # Asking would only cost a call: the calendar, or another attempt of ours, has shown it already.
-            return lose_slot(booking, reason="gone", now=now)
+            return lose_slot(booking, reason=GONE, now=now)
         advance(
             booking,
             S.RESERVING,
@@ -173,7 +174,9 @@ def answer_deadline(reserved_at: datetime, hold: timedelta, answer_time: timedel
 def lose_slot(booking: Booking, *, reason: str, now: datetime) -> Booking:
     """Somebody else was faster. For `hold` and `auto` the same person's next candidate follows, without asking."""
     with transaction.atomic():
-        advance_after_call(booking, S.FAILED, now=now, reason=reason or "taken")
+        # The city's code for a lost race is often that of any breakdown; what it means is written down instead.
+        known = reason in LOST_RACES or reason == GONE
+        advance_after_call(booking, S.FAILED, now=now, reason=reason if known else "taken")
         # Full as far as we know; the next look at the calendar corrects it if not.
         Slot.objects.filter(
             search=booking.search_id, office=booking.office_id, starts_at=booking.starts_at, gone_at=None

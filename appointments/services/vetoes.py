@@ -45,7 +45,11 @@ def wants_veto(booking: Booking) -> bool:
 def hold_for_veto(booking: Booking, *, now: datetime) -> bool:
     """Whether sending has to wait for the person's veto; opens the window if it was not open yet."""
     if not wants_veto(booking):
-        return booking.veto_until is not None and booking.veto_until > now
+        if booking.veto_until is None or booking.veto_until > now:
+            return booking.veto_until is not None
+        with transaction.atomic():
+            _tell(booking, booking.veto_until, "over", now=now)
+        return False
     assert booking.watch is not None
     until = now + timedelta(seconds=booking.watch.veto_seconds)
     until = min(until, booking.answer_until or until)
@@ -96,6 +100,7 @@ def _tell(booking: Booking, until: datetime, moment: str, *, now: datetime) -> N
         payload={"until": until.isoformat()},
         dedup_key=f"veto:{booking.pk}:{moment}",
         thread=f"booking:{booking.pk}",
+        # The end of a window makes no sound of its own: what follows does.
         edits=moment != "open",
         priority=9,
     )

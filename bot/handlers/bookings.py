@@ -4,7 +4,14 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from appointments.errors import AlreadyBooked, AlreadyHolding, ContactMissing, NotAllowed, SlotGone
+from appointments.errors import (
+    AlreadyBooked,
+    AlreadyHolding,
+    ContactMissing,
+    HoldsPaused,
+    NotAllowed,
+    SlotGone,
+)
 from appointments.models import Booking, Office, Slot, Watch
 from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
 from appointments.selectors.watches import open_slots_for
@@ -186,6 +193,11 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
         request_booking(talk.person, slot, mode=mode, watch=watch, now=talk.now)
     except SlotGone:
         talk.toast(_("This time is gone."), alert=True)
+    except HoldsPaused as paused:
+        talk.toast(
+            _("I hold nothing for you until %(until)s.") % {"until": dates.show_moment(paused.until)},
+            alert=True,
+        )
     except (AlreadyHolding, AlreadyBooked):
         _show_other_booking(talk, slot)
     else:
