@@ -22,7 +22,7 @@ from appointments.charts import hour_chart
 from appointments.metrics import exposition
 from appointments.models import CatalogueState, GateState
 from appointments.selectors import health
-from appointments.selectors.attempts import attempts_by_hour, attempts_by_place
+from appointments.selectors.attempts import attempts_shown
 from appointments.selectors.dashboard import overview
 
 RETRY_AFTER_SECONDS = 60
@@ -120,15 +120,16 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 
 def _live_context() -> dict[str, Any]:
     found = overview(timezone.now())
+    attempts = attempts_shown(now=found.now)
     hours = [(f"{timezone.localtime(hour.starts_at):%H}", hour.calls, hour.slots) for hour in found.hours]
     return {
         "overview": found,
         "chart": hour_chart(hours),
-        "attempts": attempts_by_place(now=found.now),
+        "attempts": attempts.places,
         "attempt_chart": hour_chart(
             [
                 (f"{timezone.localtime(hour.starts_at):%H}", hour.attempts, hour.held)
-                for hour in attempts_by_hour(now=found.now)
+                for hour in attempts.hours
             ]
         ),
     }

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Sum
 
 from appointments.models import AttemptCount
+from appointments.selectors.dashboard import SLOW_PART_SECONDS
 
 Outcome = AttemptCount.Outcome
 SHOWN_DAYS, SHOWN_HOURS, SHOWN_PLACES = 7, 24, 12
+CACHE_KEY = "dashboard:attempts"
 # Once it was held, whatever became of it.
 HELD = frozenset({Outcome.CONFIRMED, Outcome.KEPT, Outcome.LET_GO})
 # These say nothing about success (yet).
@@ -42,6 +45,23 @@ class HourAttempts:
     starts_at: datetime
     attempts: int
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the dashboard shows of attempts."""
+
+    places: list[PlaceAttempts]
+    hours: list[HourAttempts]
+
+
+def attempts_shown(*, now: datetime) -> Shown:
+    """Read at most every `SLOW_PART_SECONDS` by one process: it walks over the counts of a week."""
+    kept: Shown | None = cache.get(CACHE_KEY)
+    if kept is None:
+        kept = Shown(attempts_by_place(now=now), attempts_by_hour(now=now))
+        cache.set(CACHE_KEY, kept, SLOW_PART_SECONDS)
+    return kept
 
 
 def attempts_by_place(*, now: datetime) -> list[PlaceAttempts]:
