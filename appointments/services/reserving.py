@@ -135,8 +135,9 @@ def record_reservation(
         advance_after_call(booking, S.RESERVED, now=now, **fields)
         _act_on_hold(booking, now=now)
         # The time may be several places: the next in turn tries, and the calendar is read again.
-        owe_turn(booking.search_id, now=now)
+        # Requests before the search, as everywhere: PostgreSQL would stop two who lock them the other way round.
         look_soon(booking, at=now)
+        owe_turn(booking.search_id, now=now)
     return booking
 
 

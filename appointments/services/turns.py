@@ -229,7 +229,7 @@ def hand_out(
     room is noted as owed.
     """
     # The row is the lock: of two workers the second sees what the first has started. SQLite has one writer anyway.
-    Search.objects.select_for_update().filter(pk=search.pk).first()
+    Search.objects.select_for_update(no_key=True).filter(pk=search.pk).first()
     slots = list({slot.pk: slot for _watch, fitting in takers for slot in fitting}.values())
     ledger = Ledger(search, slots, now=now)
     room, retry_at = room_for_attempts(ledger, now=now)

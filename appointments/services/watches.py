@@ -137,8 +137,8 @@ def _apply(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetim
     watch.minimum_notice_minutes = wish.minimum_notice_minutes
     watch.save()
     spread_watch(watch, offices, now=now)
-    judge_search(watch.search, now=now)
     refresh_targets(watch.search, now=now)
+    judge_search(watch.search, now=now)
     tell_known_slots(watch, now=now)
 
 
