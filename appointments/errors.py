@@ -1,5 +1,7 @@
 """What the domain can answer besides success. Each says what a caller can do differently."""
 
+from datetime import datetime
+
 
 class DomainError(Exception):
     """Base of everything the domain refuses."""
@@ -19,6 +21,14 @@ class WatchLimitReached(DomainError):
 
 class AlreadyHolding(DomainError):
     """The person already holds a place, or may hold one; one at a time."""
+
+
+class HoldsPaused(DomainError):
+    """Nothing is held for this person until `until` (aware): too many holds let go, or too many in one day."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until.isoformat())
+        self.until = until
 
 
 class AlreadyBooked(DomainError):

@@ -87,8 +87,14 @@ _RELEASED = ("hold_released",)
 STEPS: tuple[Step, ...] = (
     Step(S.REQUESTED, S.RESERVING, By.WORKER, "the lease is taken; POST /reserve-appointment/ follows"),
     Step(S.REQUESTED, S.CANCELLED, By.PERSON, "given back before the city was asked", _RELEASED),
-    Step(S.REQUESTED, S.FAILED, By.SWEEP, "not asked in time: the burst is over", ("booking_failed",)),
-    Step(S.RESERVING, S.RESERVED, By.WORKER, "the city holds the slot", ("appointment_reserved",)),
+    Step(
+        S.REQUESTED,
+        S.FAILED,
+        By.SWEEP,
+        "not asked in time, or seen gone before asking",
+        ("booking_failed", "slot_taken", "hold_released"),
+    ),
+    Step(S.RESERVING, S.RESERVED, By.WORKER, "the city holds the slot", ("appointment_reserved", "veto")),
     Step(S.RESERVING, S.REQUESTED, By.WORKER, "nothing was changed there: again soon, a few times"),
     Step(
         S.RESERVING,
@@ -217,7 +223,12 @@ TRANSITIONS: dict[BookingState, frozenset[BookingState]] = {
 _STEP = {(step.source, step.target): step for step in STEPS}
 
 STAYS: dict[BookingState, Stay] = {
-    S.REQUESTED: Stay("a worker", "retry_at", "15 s after it was queued", "sweeps._overdue_steps"),
+    S.REQUESTED: Stay(
+        "a worker",
+        "retry_at",
+        "15 s after it was queued; out of time after 90 s if it never began, else after five minutes",
+        "sweeps._overdue_steps",
+    ),
     S.RESERVING: Stay(
         "the city's answer", "lease_until", "60 s after the call began", "sweeps._stale_leases"
     ),

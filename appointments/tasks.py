@@ -7,10 +7,13 @@ from django_q.tasks import async_task
 
 from appointments import wiring
 from appointments.channels import channel
-from appointments.models import Booking, ImportRequest
+from appointments.models import Booking, ImportRequest, Search
 from appointments.services import (
+    attempt_counts,
+    attempts,
     blindness,
     counting,
+    emergencies,
     ending,
     escalation,
     following,
@@ -44,6 +47,14 @@ def reserve_appointment(booking_id: int) -> str:
     if booking is None:
         return f"booking {booking_id}: gone"
     return f"booking {booking_id}: {reserving.reserve_appointment(booking, wiring.desk()).state}"
+
+
+def serve_search(search_id: int) -> str:
+    """Give places of a search that came free to those whose turn it is."""
+    search = Search.objects.filter(pk=search_id).first()
+    if search is None:
+        return f"search {search_id}: gone"
+    return f"search {search_id}: {attempts.pay_turn(search, now=timezone.now())} attempts begun"
 
 
 def send_booking(booking_id: int) -> str:
@@ -132,14 +143,16 @@ def sweep() -> str:
 
 
 def count_calls() -> str:
-    """Roll calls up."""
-    return f"counts: {counting.count_calls(now=timezone.now())}"
+    """Roll calls and attempts up."""
+    now = timezone.now()
+    return f"counts: {counting.count_calls(now=now)} calls, {attempt_counts.count_attempts(now=now)} attempts"
 
 
 def daily_upkeep() -> str:
     """Move rolling windows on, end watches whose time is over, remove what is old."""
     now = timezone.now()
     ended = watches.renew_windows(now=now)
+    emergencies.judge_searches(now=now)
     erased = subscribers.erase_inactive(now=now)
     removed = sweeps.forget_old_records(now=now)
     removed["profiles"] = profiles.remove_erased_profiles()

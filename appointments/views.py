@@ -22,6 +22,7 @@ from appointments.charts import hour_chart, minute_chart
 from appointments.metrics import exposition
 from appointments.models import CatalogueState, GateState
 from appointments.selectors import health
+from appointments.selectors.attempts import attempts_shown
 from appointments.selectors.dashboard import overview
 
 RETRY_AFTER_SECONDS = 60
@@ -119,11 +120,23 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 
 def _live_context() -> dict[str, Any]:
     found = overview(timezone.now())
+    attempts = attempts_shown(now=found.now)
     hours = [(f"{timezone.localtime(hour.starts_at):%H}", hour.calls, hour.slots) for hour in found.hours]
     minutes = [
         (f"{timezone.localtime(m.starts_at):%H:%M}", m.watching, m.booking) for m in found.traffic.minutes
     ]
-    return {"overview": found, "chart": hour_chart(hours), "minutes": minute_chart(minutes)}
+    return {
+        "overview": found,
+        "chart": hour_chart(hours),
+        "minutes": minute_chart(minutes),
+        "attempts": attempts.places,
+        "attempt_chart": hour_chart(
+            [
+                (f"{timezone.localtime(hour.starts_at):%H}", hour.attempts, hour.held)
+                for hour in attempts.hours
+            ]
+        ),
+    }
 
 
 @require_safe

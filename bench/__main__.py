@@ -11,12 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
-from bench import admitting, finding, holding, solving, starting, telling, whole_day, year
+from bench import admitting, crowd, finding, holding, solving, starting, telling, whole_day, year
 from bench.report import Line, conditions, print_table, say
 from bench.stage import Stage
 
-HOLDING, TELLING, CAPTCHA, START, FINDING = "reserve", "telegram", "captcha", "start", "search"
+HOLDING, CROWD, TELLING = "reserve", "crowd", "telegram"
+CAPTCHA, START, FINDING = "captcha", "start", "search"
 GATE, YEAR, DAY = "gate", "year", "day"
+USUAL = [CAPTCHA, GATE, YEAR, START, FINDING, HOLDING, CROWD, TELLING]
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,14 @@ def main() -> int:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[HOLDING, TELLING, CAPTCHA, START, FINDING, GATE, YEAR, DAY],
+        choices=[*USUAL, DAY],
         help="this alone; 'day' (a simulated day of full load, some ten minutes) runs only when named",
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        usual = [CAPTCHA, GATE, YEAR, START, FINDING, HOLDING, TELLING]
-        lines = run(options.size or NORMAL, options.only or usual)
+        lines = run(options.size or NORMAL, options.only or USUAL)
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130
@@ -92,10 +93,14 @@ def run(size: Size, names: list[str]) -> list[Line]:
     if FINDING in names:
         show("What people type -> the service they mean", finding.measure)
     with ExitStack() as stack:
-        if HOLDING in names or TELLING in names:
+        if {HOLDING, CROWD, TELLING} & set(names):
             stage = stack.enter_context(Stage())
         if HOLDING in names:
             show("Slot in the answer -> reserve request leaves", lambda: holding.measure(stage, size.samples))
+        if CROWD in names:
+            title = f"{crowd.PEOPLE} people wait for {crowd.PLACES} places"
+            for number, release in enumerate(crowd.RELEASES, start=len(size.crowds) + 2):
+                show(title, lambda release=release, number=number: crowd.measure(stage, number, release))  # type: ignore[misc]
         if TELLING in names:
             arrow = "Slot in the answer -> Telegram request leaves"
             show(f"{arrow}: one person", lambda: telling.measure_one(stage, size.told))

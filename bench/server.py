@@ -45,7 +45,8 @@ class Simulators:
         self.exchanges: list[Exchange] = []
         self._news = threading.Condition()
         apps = {"/city/": city_app(self.city), "/bot": telegram_app(self.telegram)}
-        handler = type("Handler", (_Handler,), {"apps": apps, "keep": self._keep})
+        self._delays: dict[str, float] = {}
+        handler = type("Handler", (_Handler,), {"apps": apps, "keep": self._keep, "delays": self._delays})
         self._server = _Server(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})
 
@@ -59,6 +60,10 @@ class Simulators:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+    def delay(self, endpoint: str, seconds: float) -> None:
+        """Answer requests to `endpoint` so much later from now on, as a city with a lot to do."""
+        self._delays[endpoint] = seconds
 
     def _keep(self, exchange: Exchange) -> None:
         with self._news:
@@ -97,6 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     apps: dict[str, Callable[..., Any]]
     keep: Callable[[Exchange], None]
+    delays: dict[str, float]
     arrived_at: float
 
     def parse_request(self) -> bool:
@@ -117,6 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.headers.items()},
         }
         app = next(app for prefix, app in self.apps.items() if path.startswith(prefix))
+        time.sleep(sum(seconds for endpoint, seconds in self.delays.items() if endpoint in path))
         answer = b"".join(app(environ, self._start))
         self.end_headers()
         self.wfile.write(answer)

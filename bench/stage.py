@@ -21,6 +21,7 @@ class Stage:
         self.installation = Installation()
         self.simulators = Simulators(int(self.installation.environment["SANDBOX_PORT"]))
         self._people = 0
+        self._days = 0
         self._starts = _start_times()
 
     def __enter__(self) -> Stage:
@@ -103,19 +104,29 @@ class Stage:
         """A start time that was not used before anywhere, far enough from the others."""
         return next(self._starts)
 
+    def next_day(self) -> datetime:
+        """Eight o'clock of a day that no other start time of this run is on."""
+        self._days += 1
+        day = datetime.now(UTC).astimezone(MUNICH) + timedelta(days=100 + self._days)
+        return day.replace(hour=8, minute=0, second=0, microsecond=0)
+
     def open_slot(self, service: int, office: int, starts_at: datetime) -> int:
         """Open one place, have the city asked now; returns the number of the next exchange."""
+        since = len(self.simulators.exchanges)
+        self.simulators.city.add_places(office, [service], starts_at, 1)
+        self.ask_now(service)
+        return since
+
+    def ask_now(self, service: int) -> None:
+        """Have the city asked at once."""
         from django.utils import timezone
 
         from appointments.models import PollTarget
 
-        since = len(self.simulators.exchanges)
-        self.simulators.city.add_places(office, [service], starts_at, 1)
         sweeps = PollTarget.objects.filter(
             search__main_service__upstream_id=service, kind=PollTarget.Kind.SWEEP
         )
         sweeps.update(next_due_at=timezone.now())
-        return since
 
     def answer_with(self, starts_at: datetime, since: int) -> Exchange:
         """The city's first calendar that shows this start time."""
@@ -134,6 +145,20 @@ class Stage:
         from appointments.services.matching import BURST
 
         OutboxMessage.objects.filter(kind="slots_opened").update(created_at=F("created_at") - 2 * BURST)
+
+    def rest_of_attempts(self) -> None:
+        """Wait until nobody is being served any more."""
+        from appointments.models import Booking, Search
+        from appointments.services.turns import ON_THE_WAY
+
+        wait_until(
+            lambda: (
+                not Booking.objects.filter(state__in=ON_THE_WAY).exists()
+                and not Search.objects.filter(serve_at__isnull=False).exists()
+            ),
+            30,
+            "the end of all attempts",
+        )
 
     def rest(self) -> None:
         """Wait until nothing is left to send."""

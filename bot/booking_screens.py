@@ -1,6 +1,6 @@
 """A booking as a message: the text and the buttons that fit the state it is in now."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
@@ -39,6 +39,8 @@ def booking_screen(booking: Booking, now: datetime) -> Screen:
 
 def reserved(booking: Booking, now: datetime, minutes_left: int | None = None) -> Screen:
     """Held: keep, look for another time, or give back."""
+    if booking.wish == Booking.Wish.BOOK and booking.veto_until is not None and booking.veto_until > now:
+        return veto(booking, now)
     if booking.replaces is not None:
         return _held_instead(booking, now)
     view = BookingView(booking, now)
@@ -92,6 +94,17 @@ def moved(booking: Booking, now: datetime, *, stopped: bool = False) -> Screen:
     """The new appointment stands; what has become of the old one is read from the rows."""
     html = render("appointment_moved", b=BookingView(booking, now), stopped=stopped)
     return Screen(html, appointment_rows(booking))
+
+
+def veto(booking: Booking, now: datetime) -> Screen:
+    """Booked by itself in a moment, unless the person objects."""
+    left = booking.veto_until - now if booking.veto_until else timedelta()
+    html = render("veto", b=BookingView(booking, now), left=max(1, round(left.total_seconds())))
+    rows = [
+        [Button(_("✅ Book it now"), cd.BookingAct("keep", booking.pk))],
+        [Button(_("✋ Stop, only hold it"), cd.StopVeto(booking.pk)), release(booking)],
+    ]
+    return Screen(html, rows)
 
 
 def check_mail(booking: Booking, now: datetime) -> Screen:
@@ -180,10 +193,12 @@ def failure(code: str) -> str:
     lowered = code.lower()
     if "captcha" in lowered:
         return _("The city asked for a captcha that I could not solve.")
-    if lowered in ("slottaken", "taken", "slot_taken", "appointmentnotavailable"):
+    if lowered in ("slottaken", "taken", "slot_taken", "appointmentnotavailable", "gone"):
         return _("Someone else was faster.")
     if "rate" in lowered or "gate" in lowered or "blacklist" in lowered:
         return _("The city asked us to slow down.")
+    if lowered in ("notasked", "neverbegun"):
+        return _("I could not ask the city in time. Nothing was reserved.")
     if lowered in ("serviceunavailable", "unavailable", "timeout", "connectionfailed"):
         return _("The city did not answer.")
     return _("The city did not accept the request.")

@@ -293,6 +293,21 @@ class ShowMap(Data, code="mp"):
     office: int
 
 
+@dataclass(frozen=True)
+class StopVeto(Data, code="vs"):
+    """Stop a booking before it is sent, but keep the place held."""
+
+    booking: int
+
+
+@dataclass(frozen=True)
+class VetoTime(Data, code="vt"):
+    """How long a person may object before a search books by itself, in seconds; -1 shows the choices."""
+
+    watch: int
+    seconds: int
+
+
 # --- Contact data and settings -----------------------------------------------------------------------------
 
 

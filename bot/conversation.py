@@ -36,6 +36,7 @@ from bot.handlers import (
     profiles,
     start,
     summary,
+    veto,
     visits,
     watches,
 )
@@ -58,6 +59,7 @@ for _module in (
     visits,
     profile,
     profiles,
+    veto,
     misc,
 ):
     SCREENS.update(_module.SCREENS)
@@ -82,6 +84,7 @@ DECISIONS = (
     "other",
     "release",
     "watch_delete",
+    "veto",
     "erase_contact",
     "delete",
     "whom",
@@ -125,6 +128,8 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.MoveTo: moving.move_to,
     cd.Improve: moving.improve,
     cd.ShowMap: bookings.show_map,
+    cd.StopVeto: veto.stop,
+    cd.VetoTime: veto.choose,
     cd.Ask: profile.ask_field,
     cd.Skip: profile.skip,
     cd.Erase: misc.erase,
@@ -144,6 +149,7 @@ UNDER_NEWS = (
     cd.ShowMap,
     cd.MoveAct,
     cd.MoveTo,
+    cd.StopVeto,
 )
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")

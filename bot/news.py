@@ -558,6 +558,23 @@ def _import_failed(message: OutboxMessage, now: datetime) -> News:
     return News(Screen(html, rows))
 
 
+def _veto(message: OutboxMessage, now: datetime) -> News:
+    booking = _booking(message)
+    if booking.wish == Booking.Wish.RELEASE or not booking.is_live:
+        raise NothingToTell(booking.state)
+    if booking.state in (S.RESERVED, S.PRECONFIRMING):
+        return News(screens.booking_screen(booking, now))
+    return News(Screen(render("veto_over", b=BookingView(booking, now))))
+
+
+def _holds_paused(message: OutboxMessage, now: datetime) -> News:
+    until = parse_datetime(str(message.payload.get("until", "")))
+    if until is None or until < now:
+        raise NothingToTell("over")
+    html = render("holds_paused", unkept=message.payload.get("unkept", 0), until=dates.show_moment(until))
+    return News(Screen(html, [[Button(_("My searches"), cd.Go("watches"))]]))
+
+
 _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "slots_opened": _slots_opened,
     "watch_blind": _watch_blind,
@@ -597,5 +614,7 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "move_times": _move_times,
     "appointment_imported": _imported,
     "import_failed": _import_failed,
+    "veto": _veto,
+    "holds_paused": _holds_paused,
 }
 KINDS = frozenset(_ABOUT)

@@ -276,6 +276,10 @@ QUEUES = ("booking", "polling") if NOTIFY_QUEUE == "booking" else ("booking", "p
 
 # How long people may think about a held slot, in seconds; 0: as long as the city holds it, less a margin.
 HOLD_SECONDS = env.int("HOLD_SECONDS", default=0)
+# One person may have so many slots held in a day, whatever becomes of them.
+HOLDS_PER_DAY = env.int("HOLDS_PER_DAY", default=6)
+# After so many holds let go (no answer, given back, mail never opened) nothing is held for a person for a while.
+UNKEPT_HOLDS = env.int("UNKEPT_HOLDS", default=3)
 # Messages and sightings are removed after so many days.
 KEEP_DAYS = env.int("KEEP_DAYS", default=90)
 

@@ -22,6 +22,8 @@ SUITES = (
     "tests/appointments/services/test_counting.py",
     "tests/appointments/services/test_outbox.py",
     "tests/appointments/services/test_matching.py",
+    "tests/appointments/services/test_turns.py",
+    "tests/appointments/services/test_attempt_counts.py",
 )
 
 

@@ -11,6 +11,7 @@ from appointments.admin import (
     subscriber,
     throttle,
     traffic,
+    turns,
     watch,
     wire,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "subscriber",
     "throttle",
     "traffic",
+    "turns",
     "watch",
     "wire",
 ]

@@ -8,6 +8,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from appointments.admin.acts import service_act
+from appointments.admin.turns import turn_in_words
 from appointments.models import Booking, BookingEvent
 from appointments.services.bookings import look_again, release_booking
 from appointments.states import BookingState
@@ -64,6 +65,7 @@ class BookingAdmin(StaffAdmin):
                     "office",
                     "starts_at",
                     "mode",
+                    "why_this_person",
                     "previous",
                     "replaces",
                     "moved_from",
@@ -137,6 +139,11 @@ class BookingAdmin(StaffAdmin):
     def person(self, booking: Booking) -> str:
         """Number of the person."""
         return f"#{booking.subscriber_id}"
+
+    @display(description=_("why this person"))
+    def why_this_person(self, booking: Booking) -> str:
+        """Place in the turn, in words."""
+        return turn_in_words(booking)
 
     @display(description=_("state"), ordering="state", label=STATE_COLOURS)
     def shown_state(self, booking: Booking) -> tuple[str, str]:

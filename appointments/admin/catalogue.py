@@ -1,21 +1,23 @@
-"""What the city offers and where. Read from the city, never edited."""
+"""What the city offers and where. Read from the city; staff say only what counts as an emergency."""
 
 import json
 from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from appointments.models import CatalogueChange, CatalogueState, Offering, Office, Service
+from appointments.models import CatalogueChange, CatalogueState, Offering, Office, Search, Service
 from appointments.selectors.catalogue import city_page
 from appointments.services.catalogue import believe_next_catalogue
+from appointments.services.emergencies import judge_search
 from termin_project.staff_admin import Act, ActRefused, FactInline, StaffAdmin
 
 CHANGE_COLOURS: dict[str, str | None] = {
@@ -91,10 +93,26 @@ class OfficeAdmin(StaffAdmin):
 class ServiceAdmin(StaffAdmin):
     """What the city does for people by appointment."""
 
-    list_display = ("name", "upstream_id", "max_quantity", "on_start_page", "offered", "page", "synced_at")
-    list_filter = (("withdrawn_at", admin.EmptyFieldListFilter), "on_start_page")
+    list_display = (
+        "name",
+        "upstream_id",
+        "max_quantity",
+        "emergency",
+        "on_start_page",
+        "offered",
+        "page",
+        "synced_at",
+    )
+    list_filter = (("withdrawn_at", admin.EmptyFieldListFilter), "emergency", "on_start_page")
+    editable = ("emergency",)
     search_fields = ("=upstream_id", "name")
     inlines = (OfferingInline, ChangeInline)
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """What staff say about emergencies counts from the next request on."""
+        super().save_model(request, obj, form, change)
+        for search in Search.objects.filter(main_service=obj.pk).select_related("main_service"):
+            judge_search(search, now=timezone.now())
 
     @display(description=_("offered"), boolean=True)
     def offered(self, service: Service) -> bool:

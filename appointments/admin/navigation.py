@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.Sighting", _("Sightings"), "history"),
             ("appointments.OutboxMessage", _("Messages"), "outbox"),
             ("appointments.ImportRequest", _("Taken over"), "move_to_inbox"),
+            ("appointments.AttemptCount", _("Attempts counted"), "query_stats"),
         ),
     ),
     (

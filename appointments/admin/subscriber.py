@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import Count, Q, QuerySet
@@ -14,6 +15,8 @@ from unfold.enums import ActionVariant
 
 from appointments.admin.acts import service_act
 from appointments.models import Booking, NameChange, Profile, Subscriber, Watch
+from appointments.selectors.bookings import holds_of, unkept_holds
+from appointments.services.holding_limits import A_DAY, REMEMBERED, lift_pause
 from appointments.services.names import MOST_CHANGES, forgive_names, new_names_within
 from appointments.services.subscribers import erase_subscriber, pause_subscriber, resume_subscriber
 from appointments.states import LIVE
@@ -116,7 +119,13 @@ class SubscriberAdmin(StaffAdmin):
         "created_at",
         "last_seen_at",
     )
-    list_filter = (("paused_at", admin.EmptyFieldListFilter), ManyNames, "language", "pause_reason")
+    list_filter = (
+        ("paused_at", admin.EmptyFieldListFilter),
+        ("holds_paused_until", admin.EmptyFieldListFilter),
+        ManyNames,
+        "language",
+        "pause_reason",
+    )
     search_fields = ("=id",)
     search_help_text = _("Number of the person")
     ordering = ("-pk",)
@@ -124,6 +133,10 @@ class SubscriberAdmin(StaffAdmin):
     fieldsets = (
         (None, {"fields": ("language", "priority", "created_at", "last_seen_at", "consented_at")}),
         (_("Pause and erasure"), {"fields": ("paused_at", "pause_reason", "erase_after")}),
+        (
+            _("Holds"),
+            {"fields": ("holds_today", "holds_let_go", "holds_paused_until")},
+        ),
         (
             _("Contact data"),
             {
@@ -161,6 +174,13 @@ class SubscriberAdmin(StaffAdmin):
             service_act(forgive_names),
             icon="badge",
             bulk=False,
+        ),
+        Act(
+            "lift_holds_pause",
+            _("Hold again"),
+            _("Slots are held for this person again from now on, although several were let go."),
+            service_act(lift_pause),
+            icon="front_hand",
         ),
         Act(
             "erase",
@@ -238,6 +258,17 @@ class SubscriberAdmin(StaffAdmin):
     def new_names(self, person: Any) -> int:
         """How many in the last 90 days; a sign of trading."""
         return person.name_count
+
+    @display(description=_("held within a day"))
+    def holds_today(self, person: Subscriber) -> str:
+        """How many, and how many there may be."""
+        held = holds_of(since=timezone.now() - A_DAY, subscriber=person).get(person.pk, 0)
+        return f"{held} / {settings.HOLDS_PER_DAY}"
+
+    @display(description=_("holds let go within two weeks"))
+    def holds_let_go(self, person: Subscriber) -> int:
+        """Given back, unanswered, or the mailed link never opened."""
+        return unkept_holds(since=timezone.now() - REMEMBERED, subscriber=person).get(person.pk, 0)
 
     @display(description=_("first name"))
     def first_name_shown(self, person: Subscriber) -> str:

@@ -94,7 +94,8 @@ class WatchAdmin(StaffAdmin):
 class SearchAdmin(StaffAdmin):
     """What is asked for; equal wishes share one."""
 
-    list_display = ("__str__", "main_service", "watch_count", "created_at")
+    list_display = ("__str__", "main_service", "watch_count", "short_notice", "serve_at", "created_at")
+    list_filter = ("short_notice",)
     list_select_related = ("main_service",)
     search_fields = ("key", "main_service__name")
     ordering = ("-pk",)

@@ -5,6 +5,7 @@ from appointments.models.catalogue import CatalogueChange, CatalogueState, Offer
 from appointments.models.importing import ImportRequest
 from appointments.models.outbox import OutboxMessage
 from appointments.models.slot import Sighting, Slot
+from appointments.models.statistics import AttemptCount
 from appointments.models.subscriber import NameChange, Profile, Subscriber
 from appointments.models.throttle import CircuitBreaker, GateState, Heartbeat, Lease, StaffAlert
 from appointments.models.traffic import Call, CallCount
@@ -12,6 +13,7 @@ from appointments.models.watch import PollTarget, Search, Watch, WatchOffice
 from appointments.models.wire import CityDialect, UnreadAnswer
 
 __all__ = [
+    "AttemptCount",
     "Booking",
     "BookingEvent",
     "Call",

@@ -203,6 +203,12 @@ class Booking(models.Model):
             models.Index(fields=("state", "lease_until"), name="booking_stale_lease"),
             models.Index(fields=("state", "held_until"), name="booking_hold_deadline"),
             models.Index(fields=("subscriber", "-created_at"), name="booking_by_subscriber"),
+            models.Index(fields=("created_at",), name="booking_by_creation"),
+            models.Index(
+                fields=("reserved_at",),
+                condition=models.Q(reserved_at__isnull=False),
+                name="booking_by_reservation",
+            ),
         ]
 
     def __str__(self) -> str:

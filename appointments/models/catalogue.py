@@ -83,6 +83,14 @@ class Service(models.Model):
     root_parent_upstream_id = models.IntegerField(_("family of variants"), null=True, blank=True)
     variant = models.IntegerField(_("kind of variant"), null=True, blank=True)
     on_start_page = models.BooleanField(_("on the city's start page"), default=True)
+    emergency = models.BooleanField(
+        _("emergency service"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Asked more often in the morning, at midday and in the afternoon. Unknown: decided by itself."
+        ),
+    )
     synced_at = models.DateTimeField(_("last seen in the catalogue"))
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
 

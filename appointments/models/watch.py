@@ -28,10 +28,26 @@ class Search(models.Model):
         Service, on_delete=models.PROTECT, related_name="searches", verbose_name=_("main service")
     )
     created_at = models.DateTimeField(_("created"))
+    serve_at = models.DateTimeField(
+        _("turn due"),
+        null=True,
+        blank=True,
+        help_text=_("From then on somebody who waits may be next for a place; empty: everybody is served."),
+    )
+    short_notice = models.BooleanField(
+        _("today and tomorrow only"),
+        default=False,
+        help_text=_("Found by itself from the name, the watches and what the city has shown."),
+    )
 
     class Meta:
         verbose_name = _("search")
         verbose_name_plural = _("searches")
+        indexes = [
+            models.Index(
+                fields=("serve_at",), condition=models.Q(serve_at__isnull=False), name="search_turn_due"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.main_service} ({self.key})"

@@ -1,12 +1,22 @@
 """Questions about bookings: which ones stand, what a person holds now, what became of earlier ones."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from appointments.models import Booking, Office, Subscriber
 from appointments.states import HOLDING, LIVE, BookingState
+from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
+
+# What the city says when somebody else was faster, and our word for a loss without one.
+LOST_RACES = frozenset(
+    {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
+)
+# Seen gone before the city was asked: lost as well, without a call.
+GONE = "gone"
+# Why a hold ended when its person let it go.
+LET_GO = ("silence", "person")
 
 # Given back only because the city's mail went to a wrong address: the time is still wanted.
 OTHER_ADDRESS = "other_address"
@@ -69,3 +79,26 @@ def given_back_starts(subscribers: Iterable[int], search_id: int) -> set[tuple[i
             if number in offices
         }
     return starts
+
+
+def unkept_holds(*, since: datetime, subscriber: Subscriber | None = None) -> dict[int, int]:
+    """Person -> how many holds they let go since then: given back, no answer, or the mailed link never opened."""
+    let_go = Q(state=BookingState.CANCELLED, reason__in=LET_GO) | Q(
+        state=BookingState.LAPSED, city_status="preconfirmed"
+    )
+    found = Booking.objects.filter(
+        let_go, reserved_at__gt=since - timedelta(days=1), ended_at__gt=since, confirmed_at=None
+    )
+    if subscriber is not None:
+        found = found.filter(subscriber=subscriber)
+    rows = found.order_by().values("subscriber").annotate(n=Count("pk"))
+    return {row["subscriber"]: row["n"] for row in rows}
+
+
+def holds_of(*, since: datetime, subscriber: Subscriber | None = None) -> dict[int, int]:
+    """Person -> how many times the city held something for them since then, whatever became of it."""
+    found = Booking.objects.filter(reserved_at__gt=since)
+    if subscriber is not None:
+        found = found.filter(subscriber=subscriber)
+    rows = found.order_by().values("subscriber").annotate(n=Count("pk"))
+    return {row["subscriber"]: row["n"] for row in rows}

@@ -25,17 +25,13 @@ from appointments.models import (
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors import health
 from appointments.selectors import traffic as city_traffic
+from appointments.selectors.bookings import GONE, LOST_RACES
 from appointments.states import LIVE, BookingState
-from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
 
 HOURS_SHOWN = 24
 RECENT_SHOWN = 14
 # What changes slowly or costs a walk over many rows is read this seldom per web process.
 SLOW_PART_SECONDS = 10
-# What the city says when somebody else was faster, and our word for a loss without one.
-LOST_RACES = frozenset(
-    {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +233,7 @@ def _funnel(today: datetime, told: int) -> Funnel:
     events = BookingEvent.objects.filter(at__gte=today).order_by()
     counts = events.values("state").annotate(
         n=Count("booking", distinct=True),
-        lost=Count("booking", distinct=True, filter=Q(reason__in=sorted(LOST_RACES))),
+        lost=Count("booking", distinct=True, filter=Q(reason__in=sorted({*LOST_RACES, GONE}))),
     )
     by_state = {row["state"]: row for row in counts}
 

@@ -22,7 +22,9 @@ from appointments.errors import (
 from appointments.models import Booking, BookingEvent, Profile, Slot, Subscriber, Watch
 from appointments.selectors.bookings import OTHER_ADDRESS
 from appointments.services.contact import clean_custom_text, data_of, mail_limit_reached, missing_contact
+from appointments.services.holding_limits import may_hold, note_let_go
 from appointments.services.outbox import enqueue
+from appointments.services.places import free_place
 from appointments.services.queueing import queue_task
 from appointments.states import ENDED, HOLDING, LIVE, BookingState, step_between
 
@@ -87,12 +89,14 @@ def start_booking(
     previous: Booking | None = None,
     profile: Profile | None = None,
     replaces: Booking | None = None,
+    turn: dict[str, Any] | None = None,
 ) -> Booking:
     """Write down that `subscriber` wants `slot` and queue its reservation; in `auto` mode it is to be booked.
 
     It is for `profile`, or else for whom the attempt before or the watch is. `replaces`: the confirmed appointment
-    whose place it is to take, for the same person with the same data. Raises `AlreadyHolding` or `AlreadyBooked`; the
-    database's constraints decide, so two workers cannot both succeed.
+    whose place it is to take, for the same person with the same data. `turn`: why it is this person's turn, when
+    nobody chose the slot. Raises `AlreadyHolding` or `AlreadyBooked`; the database's constraints decide, so two
+    workers cannot both succeed.
     """
     search = slot.search
     profile = replaces.profile if replaces is not None else profile or for_whom(watch, previous)
@@ -111,6 +115,7 @@ def start_booking(
                 mode=mode,
                 wish=Wish.BOOK if mode == Watch.Mode.AUTO else Wish.ASK,
                 previous=previous,
+                turn=turn or {},
                 created_at=now,
                 state_since=now,
                 custom_text=answered.custom_text if answered else "",
@@ -155,10 +160,12 @@ def request_booking(
     """A person chose `slot`: hold it for them (or book it, in mode `auto`); for `profile`, or for whom the watch is.
 
     Raises `SlotGone`, `AlreadyHolding`, `AlreadyBooked`, `MailLimitReached` when the office would refuse their
-    address in the end, or `NotAllowed` for a person who has not agreed or is paused.
+    address in the end, `HoldsPaused` for a person who let too many holds go or had too many today, or `NotAllowed` for
+    one who has not agreed or is paused.
     """
     if not subscriber.is_active:
         raise NotAllowed("no consent, or paused")
+    may_hold(subscriber, now=now)
     if slot.gone_at is not None or slot.starts_at <= now:
         raise SlotGone()
     profile = profile or for_whom(watch)
@@ -206,6 +213,8 @@ def keep_booking(booking: Booking, *, now: datetime) -> Booking:
         kept = kept.filter(profile=booking.profile_id)
         if not kept.update(wish=Wish.BOOK):
             raise NotAllowed(booking.state)
+        # Who says yes need not be asked for a veto any more.
+        kept.filter(mode=Watch.Mode.AUTO).update(veto_until=now)
         # Data under way are not exchanged behind the city's back, nor the name of an appointment that moves.
         kept.exclude(state=S.PRECONFIRMING).filter(replaces=None).update(
             family_name=data.family_name, email=data.email, telephone=data.telephone
@@ -246,6 +255,7 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
             except StaleBooking:
                 booking.refresh_from_db()
             else:
+                free_place(booking.search_id, now=now)
                 if booking.swap_to is not None:
                     tell_released(booking, had_appointment=False, why=reason, now=now)
                 return booking
@@ -333,6 +343,8 @@ def tell_released(booking: Booking, *, had_appointment: bool, why: str, now: dat
         edits=not had_appointment,
         priority=7,
     )
+    if not had_appointment:
+        note_let_go(booking, now=now)
 
 
 def look_again(booking: Booking, *, now: datetime) -> Booking:

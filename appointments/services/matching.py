@@ -1,62 +1,124 @@
 """Who gets what: slots that opened meet the watches that accept them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Max, Min, Q, QuerySet
 
-from appointments.errors import AlreadyBooked, AlreadyHolding
 from appointments.models import Booking, OutboxMessage, Search, Slot, Watch, WatchOffice
-from appointments.selectors.bookings import given_back_starts
 from appointments.selectors.moving import may_improve_now
-from appointments.selectors.watches import MUNICH, accepts_time, open_slots_for
-from appointments.services.bookings import start_booking
+from appointments.selectors.watches import KNOWN_FOR, MUNICH, accepts_time, open_slots_for
 from appointments.services.contact import without_full_offices
+from appointments.services.holding_limits import people_at_their_limit, tell_limit_of_day
 from appointments.services.outbox import enqueue, enqueue_all
-from appointments.states import LIVE
+from appointments.services.turns import BURST, hand_out
+from appointments.states import HOLDING, LIVE, BookingState
 
 Mode = Watch.Mode
+# A watch with the slots it accepts.
+Fitting = tuple[Watch, list[Slot]]
 # More do not fit a message one can take in at a glance.
 SLOTS_PER_MESSAGE = 6
-# One listed time can be several places at the city; so many people at most try for it at once.
-TRIES_PER_SLOT = 2
+# Free slots of one search that are looked at when a place goes to the next in turn, the soonest first.
+MOST_OPEN = 300
 # Messages about slots are kept true for so long.
 KEEP_TRUE_FOR = timedelta(hours=24)
-# Slots of one release are found within so long of each other: a round of requests and the quiet gap after it.
-BURST = timedelta(seconds=90)
+WHOSE_DATA = ("subscriber", "profile", "improves")
 
 
 def match_slots(search: Search, slots: Sequence[Slot], *, now: datetime) -> None:
     """Serve the watches of `search` with slots that just opened; runs in the caller's transaction.
 
     `notify` watches get one message per watch and burst. For `hold` and `auto` distinct places go to distinct
-    people, by priority, then by how long they have waited.
+    people in order of turn (`services.turns`).
     """
     by_watch = matching_watches(search, slots, now=now)
     if not by_watch:
         return
-    watches = (
-        Watch.objects.filter(
-            pk__in=by_watch, state=Watch.State.ACTIVE, subscriber__consented_at__isnull=False
+    told, takers = _sorted_out(search, by_watch, _standing_watches(now).filter(pk__in=by_watch), now=now)
+    # First what others race for: its tasks leave with the commit, and messages can follow.
+    if takers:
+        hand_out(search, takers, now=now)
+    tell_slots(told, now=now)
+
+
+def serve_waiting(search: Search, *, now: datetime, after: Booking | None = None) -> dict[int, Booking]:
+    """Give what is free, as far as we know, to those whose turn it is; returns person -> attempt.
+
+    Called whenever an attempt has ended, a watch begins, or the sweep finds a debt; running twice gives nobody two.
+    """
+    with transaction.atomic():
+        watches = _standing_watches(now).filter(search=search).exclude(mode=Mode.NOTIFY)
+        lines = WatchOffice.objects.filter(watch__in=watches.order_by().values("pk"), active=True)
+        wanted = lines.aggregate(first=Min("date_from"), last=Max("date_to"))
+        if wanted["first"] is None:
+            Search.objects.filter(pk=search.pk).update(serve_at=None)
+            return {}
+        slots = Slot.objects.filter(
+            search=search, gone_at=None, starts_at__gt=now, seen_at__gt=now - KNOWN_FOR
+        ).filter(
+            office__in=lines.values("office"),
+            starts_at__gte=datetime.combine(wanted["first"], time.min, MUNICH),
+            starts_at__lt=datetime.combine(wanted["last"] + timedelta(days=1), time.min, MUNICH),
         )
-        .filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now), subscriber__paused_at=None)
+        by_watch = matching_watches(search, list(slots.order_by("starts_at")[:MOST_OPEN]), now=now)
+        _told, takers = _sorted_out(search, by_watch, watches.filter(pk__in=by_watch), now=now)
+        return hand_out(search, takers, now=now, after=after)
+
+
+def _standing_watches(now: datetime) -> QuerySet[Watch]:
+    """Watches that want news at `now`, of people who are served."""
+    return (
+        Watch.objects.filter(
+            Q(snoozed_until=None) | Q(snoozed_until__lte=now),
+            state=Watch.State.ACTIVE,
+            subscriber__consented_at__isnull=False,
+            subscriber__paused_at=None,
+        )
         .select_related("subscriber", "profile", "search", "improves")
-        .order_by("-subscriber__priority", "waiting_since", "pk")
+        # Nobody's data are needed to decide, and decrypting them for a crowd takes longer than deciding.
+        .defer("subscriber__first_name", "profile__label", "improves__auth_key")
+        .defer(
+            *(f"{whose}__{name}" for whose in WHOSE_DATA for name in ("family_name", "email", "telephone"))
+        )
+        .order_by("waiting_since", "pk")
     )
+
+
+def _sorted_out(
+    search: Search, by_watch: Mapping[int, list[Slot]], watches: QuerySet[Watch], *, now: datetime
+) -> tuple[list[Fitting], list[Fitting]]:
+    """Who is told and who is to get something; whoever may have nothing held at present is told instead."""
     busy = _busy_people(search)
-    told: list[tuple[Watch, list[Slot]]] = []
-    takers: list[tuple[Watch, list[Slot]]] = []
+    holding = _people_with_a_hold()
+    limited: set[int] | None = None
+    told: list[Fitting] = []
+    takers: list[Fitting] = []
     for watch in watches:
+        person = watch.subscriber
+        if _is_served(watch, busy, now=now):
+            continue
         fitting = [slot for slot in by_watch[watch.pk] if accepts_time(watch, slot.starts_at, now=now)]
-        if not fitting or _is_served(watch, busy, now=now):
+        if not fitting:
             continue
         if watch.mode == Mode.NOTIFY:
             told.append((watch, fitting))
-        else:
+            continue
+        if limited is None:
+            limited = people_at_their_limit(now=now)
+        if person.holds_paused_until is not None and person.holds_paused_until > now:
+            told.append((watch, fitting))
+        elif person.pk in limited:
+            told.append((watch, fitting))
+            tell_limit_of_day(person, now=now)
+        elif person.pk not in holding:
             takers.append((watch, fitting))
-    tell_slots(told, now=now)
-    _hand_out(takers, now=now)
+    takers, stopped = without_full_offices(takers)
+    for watch, own in stopped:
+        _tell_mail_limit(watch, own, now=now)
+    return told, takers
 
 
 def matching_watches(search: Search, slots: Sequence[Slot], *, now: datetime) -> dict[int, list[Slot]]:
@@ -190,59 +252,12 @@ def tell_known_slots(watch: Watch, *, now: datetime, after: date | None = None) 
         slots = [slot for slot in slots if _local(slot.starts_at).date() > after]
     if not slots:
         return
-    if watch.mode == Mode.NOTIFY:
+    paused = person.holds_paused_until is not None and person.holds_paused_until > now
+    if watch.mode == Mode.NOTIFY or paused or person.pk in people_at_their_limit(now=now):
         tell_slots([(watch, slots)], now=now)
     else:
-        _hand_out([(watch, slots)], now=now)
-
-
-def _hand_out(takers: Sequence[tuple[Watch, list[Slot]]], *, now: datetime) -> None:
-    """Give each person one slot: first every slot to one person, then a second try each, in order of turn."""
-    takers, stopped = without_full_offices(takers)
-    for watch, own in stopped:
-        _tell_mail_limit(watch, own, now=now)
-    if not takers:
-        return
-    unwanted = given_back_starts({watch.subscriber_id for watch, _slots in takers}, takers[0][0].search_id)
-    ordered = _soonest_first(takers)
-    tries: dict[int, int] = defaultdict(int)
-    served: set[int] = set()
-    for most in range(1, TRIES_PER_SLOT + 1):
-        for watch, slots in ordered:
-            if watch.subscriber_id in served:
-                continue
-            person = watch.subscriber_id
-            choice = next(
-                (
-                    slot
-                    for slot in slots
-                    if tries[slot.pk] < most and (person, slot.office_id, slot.starts_at) not in unwanted
-                ),
-                None,
-            )
-            if choice is None:
-                continue
-            try:
-                start_booking(
-                    watch.subscriber, choice, mode=watch.mode, watch=watch, now=now, replaces=watch.improves
-                )
-            except (AlreadyHolding, AlreadyBooked):
-                served.add(watch.subscriber_id)
-                continue
-            tries[choice.pk] += 1
-            served.add(watch.subscriber_id)
-
-
-def _soonest_first(takers: Sequence[tuple[Watch, list[Slot]]]) -> list[tuple[Watch, list[Slot]]]:
-    """Each person's slots, the soonest first; of two at the same time the one at the office they like better."""
-    positions: dict[tuple[int, int], int] = {}
-    rows = WatchOffice.objects.filter(watch__in=[watch.pk for watch, _slots in takers])
-    for watch_id, office_id, position in rows.values_list("watch_id", "office_id", "position"):
-        positions[watch_id, office_id] = min(position, positions.get((watch_id, office_id), position))
-    return [
-        (watch, sorted(slots, key=lambda s: (s.starts_at, positions.get((watch.pk, s.office_id), 0))))
-        for watch, slots in takers
-    ]
+        # Others may be waiting for the same: a new watch does not jump the queue.
+        serve_waiting(watch.search, now=now)
 
 
 def _tell_mail_limit(watch: Watch, own: Booking, *, now: datetime) -> None:
@@ -276,6 +291,12 @@ def _is_served(watch: Watch, busy: Busy, *, now: datetime) -> bool:
     if watch.improves_id is None:
         return bool(live)
     return live != {watch.improves_id} or not may_improve_now(watch, now=now)
+
+
+def _people_with_a_hold() -> set[int]:
+    """People who hold a place, or may hold one, of whatever service: nobody holds two."""
+    holding = Q(state__in=HOLDING) | Q(state=BookingState.CANCELLING, confirmed_at=None)
+    return set(Booking.objects.filter(holding).values_list("subscriber_id", flat=True))
 
 
 def _local(at: datetime) -> datetime:

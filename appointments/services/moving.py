@@ -19,7 +19,7 @@ from appointments.services.bookings import (
     start_booking,
 )
 from appointments.services.confirming import record_confirmation
-from appointments.services.contact import missing_contact
+from appointments.services.contact import data_of, missing_contact
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
@@ -31,6 +31,7 @@ from appointments.services.sending import (
     tell_refusal,
     try_later,
 )
+from appointments.services.vetoes import hold_for_veto
 from appointments.states import ENDED, BookingState
 from appointments.upstream.errors import (
     AppointmentNotFound,
@@ -82,9 +83,11 @@ def confirm_replacement(booking: Booking, desk: Desk) -> Booking:
         return release_booking(booking, now=now, reason="not_in_time")
     if missing := missing_contact(booking):
         return ask_for_details(booking, missing, now=now)
-    person = booking.subscriber
-    fields = {"email": booking.email or person.email, "telephone": booking.telephone or person.telephone}
-    fields["family_name"] = booking.family_name or person.family_name
+    # Who chose this time by hand was asked already.
+    if booking.turn and hold_for_veto(booking, now=now):
+        return booking
+    data = data_of(booking)
+    fields = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
     try:
         advance(booking, S.CONFIRMING, now=now, lease_until=now + CALL_LEASE, retry_at=None, **fields)
     except StaleBooking:

@@ -13,6 +13,7 @@ from appointments.services.following import take_word
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.replaced import has_gone, may_go
+from appointments.services.targets import after_the_next_minute_jobs, look_soon
 from appointments.states import BookingState
 from appointments.upstream.errors import (
     AppointmentNotFound,
@@ -105,6 +106,7 @@ def _cancel(
         if has_gone(booking, now=desk.clock()):
             return booking
         tell_released(booking, had_appointment=had_appointment, why=why, now=desk.clock())
+        look_soon(booking, at=after_the_next_minute_jobs(desk.clock()))
     return booking
 
 

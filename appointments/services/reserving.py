@@ -8,21 +8,20 @@ from typing import Any
 
 from django.db import transaction
 
-from appointments.errors import AlreadyBooked, AlreadyHolding, StaleBooking
-from appointments.models import Booking, Slot, Watch
-from appointments.selectors.bookings import given_back_starts
-from appointments.selectors.watches import accepts_time, open_slots_for
-from appointments.services.bookings import (
-    CALL_LEASE,
-    advance,
-    advance_after_call,
-    start_booking,
-    tell_released,
-)
-from appointments.services.contact import mail_limit_reached
+from appointments.errors import StaleBooking
+from appointments.models import Booking, Slot
+from appointments.selectors.bookings import GONE, LOST_RACES
+from appointments.selectors.watches import accepts_time
+from appointments.services import attempts
+from appointments.services.bookings import CALL_LEASE, advance, advance_after_call, tell_released
+from appointments.services.contact import missing_contact
 from appointments.services.desk import Desk
+from appointments.services.matching import serve_waiting
 from appointments.services.outbox import enqueue
+from appointments.services.places import owe_turn
 from appointments.services.queueing import queue_task
+from appointments.services.targets import look_soon
+from appointments.services.vetoes import hold_for_veto, wants_veto
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import (
@@ -43,8 +42,6 @@ DEFAULT_ACTIVATION = timedelta(minutes=30)
 # A possible hold that we cannot name has lapsed at the city after its duration and the next of its minute jobs.
 LAPSE_MARGIN = timedelta(minutes=2)
 MOST_ATTEMPTS = 5
-# One person tries so many slots of one burst; afterwards the watch goes on.
-MOST_CANDIDATES = 5
 
 
 def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
@@ -56,6 +53,11 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
     if booking.state != S.REQUESTED:
         return booking
     try:
+        if (why := attempts.too_late(booking, now=now)) is not None:
+            return attempts.give_up_waiting(booking, why, now=now)
+        if attempts.is_gone(booking):
+            # Asking would only cost a call: the calendar, or another attempt of ours, has shown it already.
+            return lose_slot(booking, reason=GONE, now=now)
         advance(
             booking,
             S.RESERVING,
@@ -66,6 +68,13 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
         )
     except StaleBooking:
         return booking
+    booking = _ask(booking, desk)
+    attempts.pay_turn(booking.search, now=desk.clock())
+    return booking
+
+
+def _ask(booking: Booking, desk: Desk) -> Booking:
+    """The call, and what its answer makes of the booking."""
     asked_at = desk.clock()
     try:
         appointment = _reserve(booking, desk)
@@ -125,6 +134,10 @@ def record_reservation(
     with transaction.atomic():
         advance_after_call(booking, S.RESERVED, now=now, **fields)
         _act_on_hold(booking, now=now)
+        # The time may be several places: the next in turn tries, and the calendar is read again.
+        # Requests before the search, as everywhere: PostgreSQL would stop two who lock them the other way round.
+        look_soon(booking, at=now)
+        owe_turn(booking.search_id, now=now)
     return booking
 
 
@@ -145,6 +158,9 @@ def _act_on_hold(booking: Booking, *, now: datetime) -> None:
     if booking.wish == Wish.RELEASE:
         queue_task("cancel_appointment", booking.pk)
         return
+    if wants_veto(booking) and not missing_contact(booking):
+        hold_for_veto(booking, now=now)
+        return
     tell_reserved(booking, now=now)
     if booking.wish == Wish.BOOK:
         queue_task("send_booking", booking.pk)
@@ -159,15 +175,23 @@ def answer_deadline(reserved_at: datetime, hold: timedelta, answer_time: timedel
 def lose_slot(booking: Booking, *, reason: str, now: datetime) -> Booking:
     """Somebody else was faster. For `hold` and `auto` the same person's next candidate follows, without asking."""
     with transaction.atomic():
-        advance_after_call(booking, S.FAILED, now=now, reason=reason or "taken")
+        # The city's code for a lost race is often that of any breakdown; what it means is written down instead.
+        known = reason in LOST_RACES or reason == GONE
+        advance_after_call(booking, S.FAILED, now=now, reason=reason if known else "taken")
         # Full as far as we know; the next look at the calendar corrects it if not.
         Slot.objects.filter(
             search=booking.search_id, office=booking.office_id, starts_at=booking.starts_at, gone_at=None
         ).update(gone_at=now)
         if booking.wish == Wish.RELEASE:
+            owe_turn(booking.search_id, now=now)
             tell_released(booking, had_appointment=False, why="person", now=now)
         else:
-            successor = _next_candidate(booking, now=now)
+            # In order of turn like everybody: whoever lost is among the first in it.
+            successor = serve_waiting(booking.search, now=now, after=booking).get(booking.subscriber_id)
+            if booking.turn.get("probe"):
+                return (
+                    booking  # one more place at a held time was only hoped for; nothing went that was offered
+                )
             enqueue(
                 booking.subscriber,
                 "slot_taken",
@@ -179,40 +203,6 @@ def lose_slot(booking: Booking, *, reason: str, now: datetime) -> Booking:
                 priority=6,
             )
     return booking
-
-
-def _next_candidate(booking: Booking, *, now: datetime) -> Booking | None:
-    """The same person's attempt at the next slot the watch accepts, or None."""
-    watch = booking.watch
-    if watch is None or watch.mode == Watch.Mode.NOTIFY or not watch.is_watching(now):
-        return None
-    if not booking.subscriber.is_active:
-        return None
-    tried: list[tuple[int, datetime]] = []
-    attempt: Booking | None = booking
-    while attempt is not None:
-        tried.append((attempt.office_id, attempt.starts_at))
-        attempt = attempt.previous
-    if len(tried) >= MOST_CANDIDATES:
-        return None
-    given_back = given_back_starts({booking.subscriber_id}, booking.search_id)
-    tried += [(office_id, starts_at) for _person, office_id, starts_at in given_back]
-    for slot in open_slots_for(watch, now=now, limit=MOST_CANDIDATES, without=tried):
-        if mail_limit_reached(booking.subscriber, booking.profile, slot.office):
-            continue
-        try:
-            return start_booking(
-                booking.subscriber,
-                slot,
-                mode=booking.mode,
-                watch=watch,
-                now=now,
-                previous=booking,
-                replaces=booking.replaces,
-            )
-        except (AlreadyHolding, AlreadyBooked):
-            return None
-    return None
 
 
 def _outcome_unknown(
@@ -235,6 +225,7 @@ def _outcome_unknown(
         except StaleBooking:
             return booking
         tell_uncertain(booking, now=now)
+        owe_turn(booking.search_id, now=now)
         if error.key is not None:
             queue_task("follow_booking", booking.pk)
     return booking
@@ -266,12 +257,14 @@ def _try_later(booking: Booking, error: Exception, *, now: datetime) -> Booking:
         if too_often or unwanted or retry_at is None or retry_at > now + timedelta(minutes=5):
             advance_after_call(booking, S.FAILED, now=now, reason=code)
             _tell_failed(booking, code, now=now)
+            owe_turn(booking.search_id, now=now)
         else:
             advance_after_call(booking, S.REQUESTED, now=now, reason=code, retry_at=retry_at)
             if booking.wish == Wish.RELEASE:
                 # Nothing is held, and nothing is wanted any more.
                 why = booking.reason or "person"
                 advance(booking, S.CANCELLED, now=now, reason=why)
+                owe_turn(booking.search_id, now=now)
                 tell_released(booking, had_appointment=False, why=why, now=now)
     return booking
 
@@ -281,6 +274,7 @@ def _give_up(booking: Booking, error: UpstreamError, *, now: datetime) -> Bookin
     with transaction.atomic():
         advance_after_call(booking, S.FAILED, now=now, reason=error.code)
         _tell_failed(booking, error.code, now=now)
+        owe_turn(booking.search_id, now=now)
     return booking
 
 

@@ -12,10 +12,12 @@ from appointments.models import Booking
 from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
 from appointments.services.contact import data_of, missing_contact
 from appointments.services.desk import Desk
+from appointments.services.holding_limits import note_let_go
 from appointments.services.names import note_name_used
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.reserving import tell_uncertain
+from appointments.services.vetoes import hold_for_veto
 from appointments.services.watches import go_on_after_lapse
 from appointments.states import BookingState
 from appointments.upstream import types
@@ -52,6 +54,8 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return booking
     if missing := missing_contact(booking):
         return ask_for_details(booking, missing, now=now)
+    if hold_for_veto(booking, now=now):
+        return booking
     data = data_of(booking)
     contact = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
     try:
@@ -144,6 +148,7 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
             dedup_key=f"lapsed:{booking.pk}",
             priority=7,
         )
+        note_let_go(booking, now=now)
     return booking
 
 

@@ -8,17 +8,19 @@ from django.db import transaction
 
 from appointments.models import Office, PollTarget, Sighting, Slot
 from appointments.selectors.watches import KNOWN_FOR, MUNICH
-from appointments.services.matching import match_slots, update_told_slots
+from appointments.services.matching import match_slots, serve_waiting, update_told_slots
 from appointments.services.targets import refresh_details
+from appointments.services.turns import are_seen_again
 from appointments.upstream.types import Calendar
 
 
 @dataclass
 class Changes:
-    """What one answer changed: slots that opened (new or returned) and slots that went."""
+    """What one answer changed: slots that opened (new or returned) and slots that went; `stayed` as seen before it."""
 
     opened: list[Slot] = field(default_factory=list)
     gone: list[Slot] = field(default_factory=list)
+    stayed: list[Slot] = field(default_factory=list)
 
 
 def record_answer(
@@ -39,6 +41,8 @@ def record_answer(
         changes = _compare(target, calendar, offices, days, now)
         if changes.opened:
             match_slots(target.search, changes.opened, now=now)
+        if changes.stayed and are_seen_again(changes.stayed, now=now):
+            serve_waiting(target.search, now=now)
         if changes.gone:
             update_told_slots(target.search, changes.gone, now=now)
     # Statement by statement: the workers that were just woken would otherwise wait for this to be committed.
@@ -77,8 +81,8 @@ def _compare(
     _move_within_groups(changes, known, seen, groups)
     # What nobody has seen for long counts as returned: people who began to wait meanwhile do not know it.
     forgotten = {key for key, slot in known.items() if slot.seen_at <= now - KNOWN_FOR}
-    still_open = [known[key].pk for key in seen if key in known and key not in forgotten]
-    Slot.objects.filter(pk__in=still_open).update(seen_at=now)
+    changes.stayed = [known[key] for key in seen if key in known and key not in forgotten]
+    Slot.objects.filter(pk__in=[slot.pk for slot in changes.stayed]).update(seen_at=now)
     Slot.objects.filter(pk__in=[slot.pk for slot in changes.gone]).update(gone_at=now)
     for slot in changes.gone:
         slot.gone_at = now

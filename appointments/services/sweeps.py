@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking, OutboxMessage
+from appointments.services.attempts import sweep_attempts
 from appointments.services.bookings import advance
 from appointments.services.following import settle_unnamed
 from appointments.services.importing import sweep_imports
@@ -35,6 +36,7 @@ COUNTDOWN_MINUTES = (10, 5, 2)
 def sweep_bookings(*, now: datetime) -> dict[str, int]:
     """One pass over everything that waits for somebody. Returns what was found, by kind."""
     return {
+        **sweep_attempts(now=now),
         "stale_leases": _stale_leases(now),
         "silent_holds": _silent_holds(now),
         "overdue_steps": _overdue_steps(now),

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Q
 
-from appointments.models import PollTarget, Search, WatchOffice
+from appointments.models import Booking, PollTarget, Search, WatchOffice
+from appointments.selectors.watches import MUNICH
 
 Kind = PollTarget.Kind
 # Days whose times are asked for, per waiting watch and per search: the soonest serve people best.
@@ -13,6 +14,8 @@ DAYS_PER_WINDOW = 3
 DAYS_PER_SEARCH = 10
 # The days after them, as long as nothing changes there.
 LATER_EVERY = timedelta(minutes=10)
+# The city's jobs begin with the minute and need a moment.
+MINUTE_JOBS_TAKE = timedelta(seconds=5)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -124,3 +127,19 @@ def _wanted_days(sweep: PollTarget, days: dict[date, set[int]]) -> tuple[list[da
         every.update(fitting)
     first_days = sorted(soonest)[:DAYS_PER_SEARCH]
     return first_days, sorted(every.difference(first_days))
+
+
+def look_soon(booking: Booking, *, at: datetime) -> None:
+    """Have the day of this booking read again at `at`, unless its turn comes sooner: what is free there has changed."""
+    day = booking.starts_at.astimezone(MUNICH).date()
+    asks = Q(kind=Kind.DETAIL, day=day) | Q(kind=Kind.SWEEP)
+    late = PollTarget.objects.filter(asks, search=booking.search_id, active=True, next_due_at__gt=at)
+    late.filter(guarded=booking.office.captcha_required).update(next_due_at=at)
+
+
+def after_the_next_minute_jobs(now: datetime) -> datetime:
+    """When a place that was given back now can show in the calendar: the city frees it in jobs of each full minute.
+
+    Source: recorded answers; a cancelled reservation was not bookable before they had run.
+    """
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1) + MINUTE_JOBS_TAKE

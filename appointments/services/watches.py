@@ -13,6 +13,7 @@ from appointments.models.watch import HORIZON, WHOLE_DAY
 from appointments.selectors.catalogue import facts, in_order, offices_for, with_siblings
 from appointments.selectors.profiles import profile_of
 from appointments.selectors.watches import MOST_WATCHES, MUNICH, chosen_offices
+from appointments.services.emergencies import judge_search
 from appointments.services.matching import tell_known_slots
 from appointments.services.outbox import enqueue
 from appointments.services.targets import refresh_targets
@@ -161,6 +162,7 @@ def apply_wish(watch: Watch, wish: WatchWish, offices: list[Office], *, now: dat
     watch.save()
     spread_watch(watch, offices, now=now)
     refresh_targets(watch.search, now=now)
+    judge_search(watch.search, now=now)
     tell_known_slots(watch, now=now)
 
 

@@ -7,6 +7,7 @@ from appointments.errors import (
     AlreadyBooked,
     AlreadyHolding,
     ContactMissing,
+    HoldsPaused,
     MailLimitReached,
     NotAllowed,
     SlotGone,
@@ -190,6 +191,11 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
             present(talk)
         else:
             _show_other_booking(talk, slot)
+    except HoldsPaused as paused:
+        talk.toast(
+            _("I hold nothing for you until %(until)s.") % {"until": dates.show_moment(paused.until)},
+            alert=True,
+        )
     except AlreadyHolding:
         _show_other_booking(talk, slot)
     else:

@@ -23,6 +23,7 @@ from bot.drafts import Draft
 from bot.effects import Button, Screen
 from bot.flow import present
 from bot.handlers.new_watch import ask_next
+from bot.handlers.veto import veto_button
 from bot.keyboards import back_home, shortened
 from bot.messages import improving_view, render, watch_name, watch_view
 from bot.news import OFFERED, instead_rows, move_buttons, slot_buttons
@@ -80,6 +81,8 @@ def watch(talk: Talk) -> Screen | None:
     else:
         first = Button(_("Pause"), cd.WatchAct("pause", found.pk))
     rows.append([first, Button(_("Change …"), cd.WatchAct("edit", found.pk))])
+    if found.mode == Watch.Mode.AUTO:
+        rows.append([veto_button(found)])
     if snoozed:
         rows.append([Button(_("Wake up"), cd.WatchAct("wake", found.pk))])
     elif not paused:

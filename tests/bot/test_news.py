@@ -56,6 +56,7 @@ STATE = {
     "move_times": "confirmed",
     "appointment_imported": "confirmed",
     "import_failed": "confirmed",
+    "veto": "reserved",
 }
 # News about a booking that takes the place of another one.
 INSTEAD = ("appointment_moved", "old_given_back", "two_stand", "move_mail_limit", "nothing_left")
@@ -122,7 +123,7 @@ def test_every_kind_is_html_that_telegram_takes_with_hostile_names(
     news = render(message_of(kind, town, now), now, language)
 
     plain, _entities = parse_html(news.screen.html)
-    assert ("{{ name }}" in plain) == (kind not in ("test_message", "staff_alert"))
+    assert ("{{ name }}" in plain) == (kind not in ("test_message", "staff_alert", "holds_paused"))
     assert "\n\n\n" not in plain
     assert visible_length(news.screen.html) <= 4096
     for row in keyboard_of(news.screen.rows):

@@ -197,24 +197,13 @@ def test_distinct_slots_go_to_distinct_people_by_priority_then_waiting(town: Tow
     }
 
 
-def test_a_slot_is_tried_by_two_people_at_most(town: Town) -> None:
+def test_a_time_is_tried_by_one_person_until_more_places_are_known(town: Town) -> None:
     for number in range(5):
         town.watch(holding=True, now=NOW - timedelta(hours=number))
 
     town.match(town.slot(at("2026-10-22", "09:00")))
 
-    assert Booking.objects.count() == 2
-
-
-def test_second_tries_begin_when_everybody_had_a_first(town: Town) -> None:
-    for number in range(3):
-        town.watch(holding=True, now=NOW - timedelta(hours=number))
-    slots = [town.slot(at("2026-10-22", f"{hour:02}:00")) for hour in (9, 10)]
-
-    town.match(*slots)
-
-    tries = sorted(Booking.objects.values_list("starts_at", flat=True))
-    assert tries == [slots[0].starts_at, slots[0].starts_at, slots[1].starts_at]
+    assert Booking.objects.count() == 1
 
 
 def test_who_has_two_watches_gets_one_slot(town: Town) -> None:

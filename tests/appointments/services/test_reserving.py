@@ -6,7 +6,7 @@ import pytest
 
 from appointments.errors import AlreadyHolding
 from appointments.models import Booking, Office, Slot, Watch
-from appointments.services import reserving, sweeps
+from appointments.services import reserving, sweeps, turns
 from appointments.services.bookings import release_booking, request_booking
 from appointments.services.subscribers import pause_subscriber
 from appointments.services.watches import pause_watch
@@ -161,8 +161,8 @@ def test_one_person_tries_five_candidates_of_one_burst_at_most(office: Domain) -
     office.look()
 
     chain = Booking.objects.filter(state=S.FAILED)
-    assert chain.count() == reserving.MOST_CANDIDATES
-    assert len({booking.starts_at for booking in chain}) == reserving.MOST_CANDIDATES
+    assert chain.count() == turns.MOST_CANDIDATES
+    assert len({booking.starts_at for booking in chain}) == turns.MOST_CANDIDATES
     assert Booking.objects.exclude(state=S.FAILED).count() == 0
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from appointments.models import (
+    AttemptCount,
     BookingEvent,
     Call,
     CallCount,
@@ -26,6 +27,7 @@ from appointments.models import (
     ImportRequest,
     Lease,
     PollTarget,
+    Service,
     Sighting,
     StaffAlert,
     Subscriber,
@@ -101,6 +103,9 @@ def rows(staff: User) -> None:
     )
     Lease.objects.create(name="sender")
     Heartbeat.objects.create(name="bot", at=now)
+    AttemptCount.objects.create(
+        hour=now, search=search, office=offering.office, outcome="lost", reason="taken", attempts=3
+    )
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
     CallCount.objects.create(span="hour", starts_at=now, kind="sweep", code="ok", calls=4, milliseconds=40)
     CityDialect.objects.create(address="http://city", dialect="D3", found_at=now, until=now)
@@ -177,7 +182,7 @@ def test_only_named_fields_can_be_edited(model: type[Model], desk: Client) -> No
 
     form = desk.get(address(model, "change", row.pk)).context["adminform"].form
 
-    assert set(form.fields) == ({"priority"} if model is Subscriber else set())
+    assert set(form.fields) == {Subscriber: {"priority"}, Service: {"emergency"}}.get(model, set())
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)
