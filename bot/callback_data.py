@@ -259,7 +259,7 @@ class MoveAct(Data, code="ma"):
 
 
 @dataclass(frozen=True)
-class MovePage(Data, code="mo"):
+class MovePage(Data, code="mq"):
     """Turn the list of times an appointment could move to."""
 
     booking: int

@@ -183,13 +183,11 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
     except MailLimitReached as limit:
         mail.show_limit(talk, limit.booking_id)
     except AlreadyBooked:
-        if moving.offer(talk, slot):
-            return
         if profiles_of(talk.person):
             talk.notice = _("You have an appointment for this already.")
             talk.begin("whom", slot=slot.pk, watch=watch.pk if watch else None)
             present(talk)
-        else:
+        elif not moving.offer(talk, slot):
             _show_other_booking(talk, slot)
     except HoldsPaused as paused:
         talk.toast(

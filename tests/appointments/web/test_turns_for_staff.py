@@ -93,7 +93,10 @@ def test_what_staff_say_about_emergencies_counts_at_once(desk: Client) -> None:
 
     desk.post(
         reverse("admin:appointments_service_change", args=(service.pk,)),
-        {"emergency": "true", "offerings-TOTAL_FORMS": 0, "offerings-INITIAL_FORMS": 0},
+        {
+            "emergency": "true",
+            **{f"{rows}-{forms}_FORMS": 0 for rows in ("offerings", "changes") for forms in ("TOTAL", "INITIAL")},
+        },
     )
 
     assert Search.objects.get(pk=search.pk).short_notice
