@@ -70,6 +70,10 @@ CAPTCHA_MODE = env.str("CAPTCHA_MODE", default="auto" if SIMULATED_CITY else "hu
 if CAPTCHA_MODE not in ("off", "human", "auto"):
     raise ImproperlyConfigured("CAPTCHA_MODE must be off, human or auto.")
 
+# Whether `auto` also solves Friendly Captcha, which older installations of the city's system use. Its vendor refuses
+# automation in its own widget, so this is off unless the operator decides otherwise.
+CAPTCHA_FRIENDLY = env.bool("CAPTCHA_FRIENDLY", default=False)
+
 # Who runs this service: told to people at /start and to the city in the User-Agent.
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="")
 OPERATOR_CONTACT = env.str("OPERATOR_CONTACT", default="")
