@@ -20,6 +20,8 @@ from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
 from captcha.client import CaptchaApi
+from captcha.modes import current_mode
+from captcha.services import WAIT_LIMIT, beside
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 15.0
 TIME_LIMIT = (CONNECT_SECONDS, READ_SECONDS)
@@ -70,11 +72,24 @@ def captcha_site() -> str:
     return f"{settings.MUNICH_API_URL}|{settings.EGRESS_NAME}"
 
 
-def tokens() -> TokenSource:
-    """Captcha tokens of the city. One for each user: it remembers which token it handed out last."""
-    transport = CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+def captcha_transport() -> CaptchaApi:
+    """The city's captcha routes."""
+    pin_address_family()
+    return CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+
+
+def tokens(patience: timedelta = WAIT_LIMIT) -> TokenSource:
+    """Captcha tokens of the city. One for each user: it remembers which token it handed out last.
+
+    `patience`: how long to wait for one that is being made. Solving goes on beside whoever waits.
+    """
     return TokenSource(
-        transport=transport, site=captcha_site(), mode=settings.CAPTCHA_MODE, clock=timezone.now
+        transport=captcha_transport(),
+        site=captcha_site(),
+        mode=current_mode,
+        clock=timezone.now,
+        patience=patience,
+        run=beside,
     )
 
 
@@ -90,7 +105,8 @@ def watcher() -> Watcher:
     return Watcher(
         api=city(),
         policy=FairPolicy(),
-        tokens=tokens(),
+        # Other offices are not to wait for a dear challenge of the guarded ones.
+        tokens=tokens(patience=timedelta(seconds=2)),
         reachable=lambda: reachable(settings.MUNICH_API_URL),
         clock=timezone.now,
         sleep=time.sleep,

@@ -4,6 +4,7 @@
 already in the environment wins over both.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -194,7 +195,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "termin_project" / "static"]
+# The official ALTCHA widget is served from where pip put it. Its Django app (forms, checks, a replay cache) is not
+# installed: we show the city's challenges, none of our own.
+_ALTCHA = find_spec("altcha_django")
+STATICFILES_DIRS = [
+    BASE_DIR / "termin_project" / "static",
+    *([Path(_ALTCHA.origin).parent / "static"] if _ALTCHA and _ALTCHA.origin else []),
+]
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 # whitenoise serves straight from the apps' folders: nothing to collect on a small computer.
@@ -284,6 +291,9 @@ KEEP_DAYS = env.int("KEEP_DAYS", default=90)
 NOTIFICATION_CHANNELS = {"telegram": "bot.channel.TelegramChannel"}
 # Names this computer's address towards the city; hosts behind one address share one name.
 EGRESS_NAME = env.str("EGRESS_NAME", default="default")
+
+# How captchas reach the city: made where settings become objects, named here because imports point one way.
+CAPTCHA_TRANSPORT = "appointments.wiring.captcha_transport"
 
 # --- Language and time -----------------------------------------------------------------------------------
 

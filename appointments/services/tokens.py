@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from appointments.upstream.errors import CaptchaRefused
@@ -14,17 +14,30 @@ T = TypeVar("T")
 
 @dataclass
 class TokenSource:
-    """Hands out the token for one city, makes it when needed, forgets it when the city refuses it."""
+    """Hands out the token for one city, makes it when needed, forgets it when the city refuses it.
+
+    `mode` may be asked each time, because the operator changes it while everything runs. `patience` is how long a
+    caller waits for a token in the making, `run` where it is made (see `captcha.services.get_token`).
+    """
 
     transport: Transport
     site: str
-    mode: str
+    mode: str | Callable[[], str]
     clock: Callable[[], datetime]
+    patience: timedelta = captcha.WAIT_LIMIT
+    run: Callable[[Callable[[], object]], object] | None = None
     _used: str = field(default="", repr=False)
 
     def token(self) -> str:
         """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
-        self._used = captcha.get_token(self.transport, site=self.site, mode=self.mode, now=self.clock)
+        self._used = captcha.get_token(
+            self.transport,
+            site=self.site,
+            mode=self.mode if isinstance(self.mode, str) else self.mode(),
+            now=self.clock,
+            wait=self.patience,
+            run=self.run,
+        )
         return self._used
 
     def use(self, ask: Callable[[str], T], *, needed: bool) -> T:
