@@ -19,11 +19,13 @@ from appointments.services import (
     sending,
     subscribers,
     sweeps,
+    verification,
     watches,
     watching,
 )
 from appointments.services.health import beat
 from appointments.states import BookingState
+from captcha.human import forget_old_tickets
 
 
 def _load(booking_id: int) -> Booking | None:
@@ -103,8 +105,9 @@ def sweep() -> str:
     found = sweeps.sweep_bookings(now=now)
     blind, seeing = watching.tell_blindness(now=now)
     woken = watches.wake_snoozed(now=now)
+    asked = verification.offer_watching(wiring.captcha_site(), now=now)
     erased = subscribers.finish_erasures()
-    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}"
+    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}, asked {asked}"
 
 
 def count_calls() -> str:
@@ -118,6 +121,7 @@ def daily_upkeep() -> str:
     ended = watches.renew_windows(now=now)
     erased = subscribers.erase_inactive(now=now)
     removed = sweeps.forget_old_records(now=now)
+    removed["captcha tickets"] = forget_old_tickets(now)
     return f"upkeep: {ended} watches ended, {erased} people erased, removed {removed}"
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from appointments.errors import DomainError
 from appointments.services.subscribers import note_visit
 from bot import callback_data as cd
+from bot import captcha_talk
 from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
@@ -76,9 +77,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Skip: profile.skip,
     cd.Erase: misc.erase,
     cd.TestMessage: misc.send_test,
+    cd.Solve: captcha_talk.again,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
-UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap)
+UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap, cd.Solve)
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)

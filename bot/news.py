@@ -14,7 +14,7 @@ from appointments.selectors.watches import open_slots_for
 from appointments.states import BookingState
 from bot import booking_screens as screens
 from bot import callback_data as cd
-from bot import dates
+from bot import captcha_talk, dates
 from bot.effects import Button, Rows, Screen
 from bot.keyboards import in_rows, shortened
 from bot.messages import BookingView, minutes, render, sight_reason, watch_name
@@ -149,6 +149,18 @@ def _watch_expired(message: OutboxMessage, now: datetime) -> News:
 
 def _test(message: OutboxMessage, now: datetime) -> News:
     return News(Screen(render("test_message")))
+
+
+def _captcha(
+    show: Callable[[OutboxMessage, datetime], Screen | None],
+) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        screen = show(message, now)
+        if screen is None:
+            raise NothingToTell("captcha")
+        return News(screen)
+
+    return about
 
 
 def _moment(text: object, now: datetime) -> str:
@@ -337,6 +349,8 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "watch_sees": _watch_sees,
     "watch_expired": _watch_expired,
     "test_message": _test,
+    "captcha_offer": _captcha(captcha_talk.render_offer),
+    "captcha_wanted": _captcha(captcha_talk.render_wanted),
     "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING),
     "hold_ending": _hold_ending,
     "hold_released": _hold_released,

@@ -294,6 +294,7 @@ EGRESS_NAME = env.str("EGRESS_NAME", default="default")
 
 # How captchas reach the city: made where settings become objects, named here because imports point one way.
 CAPTCHA_TRANSPORT = "appointments.wiring.captcha_transport"
+CAPTCHA_SITE = "appointments.wiring.captcha_site"
 
 # --- Language and time -----------------------------------------------------------------------------------
 

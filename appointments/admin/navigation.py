@@ -35,6 +35,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.GateState", _("Limit"), "speed"),
             ("appointments.CircuitBreaker", _("Circuit breakers"), "electric_bolt"),
             ("captcha.CaptchaToken", _("Captcha"), "verified_user"),
+            ("captcha.CaptchaChoice", _("captcha mode"), "tune"),
             ("appointments.Call", _("Calls"), "swap_vert"),
             ("appointments.CallCount", _("Calls counted"), "bar_chart"),
         ),

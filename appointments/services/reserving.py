@@ -22,6 +22,7 @@ from appointments.services.bookings import (
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.verification import ask_person
 from appointments.states import BookingState
 from appointments.upstream import types
 from appointments.upstream.errors import (
@@ -32,7 +33,7 @@ from appointments.upstream.errors import (
     Unavailable,
     UpstreamError,
 )
-from captcha.errors import CaptchaError
+from captcha.errors import CaptchaError, HumanNeeded
 
 S = BookingState
 Wish = Booking.Wish
@@ -72,6 +73,8 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
         return lose_slot(booking, reason=error.code, now=desk.clock())
     except OutcomeUnknown as error:
         return _outcome_unknown(booking, error, asked_at, now=desk.clock())
+    except HumanNeeded as error:
+        return ask_person(booking, now=desk.clock()) or _give_up(booking, error, now=desk.clock())
     except (Unavailable, RateLimited, GateClosed, CaptchaError) as error:
         return _try_later(booking, error, now=desk.clock())
     except UpstreamError as error:
@@ -267,7 +270,7 @@ def _try_later(booking: Booking, error: Exception, *, now: datetime) -> Booking:
     return booking
 
 
-def _give_up(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+def _give_up(booking: Booking, error: UpstreamError | CaptchaError, *, now: datetime) -> Booking:
     """The city refuses the request itself; asking again would not help."""
     with transaction.atomic():
         advance_after_call(booking, S.FAILED, now=now, reason=error.code)

@@ -22,6 +22,7 @@ from appointments.services.outbox import enqueue
 from appointments.services.sightings import record_answer
 from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
+from appointments.services.verification import HUMAN_NEEDED
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import GateClosed, UpstreamError
 from appointments.upstream.types import Calendar, CallKind, ServiceCount
@@ -102,8 +103,11 @@ class Watcher:
         except GateClosed as closed:
             return self._wait(closed)
         except (UpstreamError, CaptchaError) as error:
-            code = getattr(error, "code", type(error).__name__)
-            self._note(target, well=False, last_error=str(code)[:100])
+            if getattr(error, "reason", "") == "waiting":
+                # A token is being made; nothing has failed.
+                self._note(target, well=False)
+                return timedelta()
+            self._note(target, well=False, last_error=error.code[:100])
             return PACE
         except Exception:
             # One request we cannot digest must not blind everybody else; staff see it, its watchers are told.
@@ -228,6 +232,8 @@ def tell_blindness(*, now: datetime) -> tuple[int, int]:
     for sweep in sweeps:
         since = max(filter(None, (sweep.answered_at, sweep.wanted_since)), default=now)
         reason = sweep.last_error or trouble
+        if reason == HUMAN_NEEDED:
+            continue  # people are asked to solve instead: `verification.offer_watching`
         if reason and since <= now - BLIND_AFTER:
             blind[sweep.search_id] = since, reason
     # Whoever was answered lately sees again, and only if that goes for each sweep of the search.

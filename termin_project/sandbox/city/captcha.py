@@ -57,15 +57,15 @@ class CaptchaDesk:
     """
 
     token_life: int = 300
-    version: int = 2
-    algorithm: str = "SHA-256"
-    final_ampersand: bool = True
-    extra: dict[str, Any] = field(default_factory=dict)
     ladder: Sequence[tuple[int, int]] = ((1, 1000), (10, 5000), (20, 10000))
     key: str = field(default_factory=lambda: secrets.token_hex(32))
     token_key: str = field(default_factory=lambda: secrets.token_hex(32))
     visits: dict[str, list[float]] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
+    version: int = 2
+    algorithm: str = "SHA-256"
+    final_ampersand: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def challenge(self, address: str, now: float) -> dict[str, Any]:
         """A new challenge; the more an address asked for lately, the dearer."""
