@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from captcha.models import CaptchaChoice, CaptchaToken
 from captcha.modes import current_mode
-from captcha.services import block, cost_alarm, release, verification_status
+from captcha.services import block, release, verification_status
 from termin_project.staff_admin import Act, StaffAdmin
 
 STATE_COLOURS: dict[str, str | None] = {
@@ -92,7 +92,7 @@ class CaptchaTokenAdmin(StaffAdmin):
     def verification(self, row: CaptchaToken) -> str:
         """How things stand, in one line, with the way to solve one by hand."""
         now = timezone.now()
-        status, ratio = verification_status(row.site, now), cost_alarm(row.site, now)
+        status, ratio = verification_status(row.site, now), row.cost_alarm(now)
         parts = [current_mode(), status.state.replace("_", " ")]
         if status.remaining is not None:
             parts.append(f"{int(status.remaining.total_seconds())} s")

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from termin_project.encryption import EncryptedTextField
 
+COST_COUNTS_FOR = timedelta(minutes=30)
+
 
 class CaptchaToken(models.Model):
     """The captcha token of one site, as a state machine with a lease.
@@ -120,6 +122,12 @@ class CaptchaToken(models.Model):
     def in_flight(self, now: datetime) -> bool:
         """Whether somebody is fetching a token and still holds the right to."""
         return self.state in self.IN_FLIGHT and self.lease_until is not None and now < self.lease_until
+
+    def cost_alarm(self, now: datetime) -> float | None:
+        """How many times the usual work a challenge was in the last half hour, if ten times or more; else None."""
+        if self.alarmed_at is None or now - self.alarmed_at > COST_COUNTS_FOR:
+            return None
+        return self.alarm_ratio
 
     @property
     def usual_work(self) -> int | None:

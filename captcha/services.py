@@ -27,7 +27,6 @@ State = CaptchaToken.State
 WAIT_LIMIT = timedelta(seconds=75)
 POLL = timedelta(milliseconds=200)
 REJECTIONS_COUNT_FOR = timedelta(minutes=30)
-COST_COUNTS_FOR = timedelta(minutes=30)
 
 
 def get_token(
@@ -169,9 +168,7 @@ def cost_alarm(site: str, now: datetime) -> float | None:
     The city makes challenges dearer for an address that asks often: a request to slow down, which polling should heed.
     """
     row = CaptchaToken.objects.filter(site=site).only("alarm_ratio", "alarmed_at").first()
-    if row is None or row.alarmed_at is None or now - row.alarmed_at > COST_COUNTS_FOR:
-        return None
-    return row.alarm_ratio
+    return row.cost_alarm(now) if row is not None else None
 
 
 def discard_token(site: str, reason: str, now: datetime, *, token: str = "") -> None:

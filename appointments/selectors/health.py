@@ -16,7 +16,6 @@ from appointments.limits import QUIET_GAP
 from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
 from captcha.models import CaptchaToken
 from captcha.modes import current_mode
-from captcha.services import cost_alarm
 
 FRESH = timedelta(seconds=60)
 CITY = "city"
@@ -196,7 +195,7 @@ def _captcha(breakers: Mapping[str, CircuitBreaker], token: CaptchaToken | None,
         age = now - breaker.opened_at if breaker.opened_at else None
         return Component("captcha", ok=False, detail=breaker.reason or "breaker open", age=age)
     detail = f"{mode}, token serves" if serves else mode
-    if token and (ratio := cost_alarm(token.site, now)):
+    if token and (ratio := token.cost_alarm(now)):
         detail += f", cost {ratio:.0f} times the usual"
     return Component("captcha", ok=True, detail=detail)
 

@@ -13,6 +13,7 @@ from termin_project.sandbox.telegram.entities import parse_html
 from tests.bot.conftest import Town
 from tests.factories import (
     BookingFactory,
+    ChatFactory,
     OfficeFactory,
     OutboxMessageFactory,
     SlotFactory,
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db
 HOSTILE = 'Büro </b><a href="tg://x">&amp; {{ name }} %(x)s " \' 𝕏 <script>'
 # The state in which a message of the kind has something to tell.
 STATE = {
+    "captcha_wanted": "requested",
     "appointment_reserved": "reserved",
     "hold_ending": "reserved",
     "hold_released": "cancelled",
@@ -49,12 +51,14 @@ STATE = {
 
 def message_of(kind: str, town: Town, now, state: str | None = None, **payload: object) -> OutboxMessage:
     person = SubscriberFactory(known=True, now=now)
+    ChatFactory(subscriber=person)
     watch = WatchFactory(subscriber=person, search__main_service=town.registration, mode="hold", now=now)
     slots = [SlotFactory(search=watch.search, office=office, now=now) for office in town.offices]
     state = state or STATE.get(kind)
     booking = None
     if state:
-        booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **{state: True})
+        traits = {} if state == "requested" else {state: True}
+        booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **traits)
     full = {
         "slots": [slot.pk for slot in slots],
         "fields": ["family_name", "email"],
@@ -90,12 +94,13 @@ def test_every_kind_is_html_that_telegram_takes_with_hostile_names(
     news = render(message_of(kind, town, now), now, language)
 
     plain, _entities = parse_html(news.screen.html)
-    assert ("{{ name }}" in plain) == (kind != "test_message")
+    assert ("{{ name }}" in plain) == (kind not in ("test_message", "captcha_offer"))
     assert "\n\n\n" not in plain
     assert visible_length(news.screen.html) <= 4096
     for row in keyboard_of(news.screen.rows):
         assert row
-        assert all(button["text"].strip() and len(button["callback_data"].encode()) <= 64 for button in row)
+        assert all(button["text"].strip() for button in row)
+        assert all(len(button["callback_data"].encode()) <= 64 for button in row if "url" not in button)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

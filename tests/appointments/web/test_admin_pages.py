@@ -26,7 +26,7 @@ from appointments.models import (
     Sighting,
     Subscriber,
 )
-from captcha.models import CaptchaToken
+from captcha.models import CaptchaChoice, CaptchaToken
 from termin_project.staff_admin import StaffAdmin, masked
 from tests.factories import (
     BookingFactory,
@@ -89,6 +89,7 @@ def rows(staff: User) -> None:
     Heartbeat.objects.create(name="bot", at=now)
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
     CallCount.objects.create(span="hour", starts_at=now, kind="sweep", code="ok", calls=4, milliseconds=40)
+    CaptchaChoice.objects.create(pk=1)
     CaptchaToken.objects.create(
         site="city|default",
         state="valid",
@@ -159,7 +160,8 @@ def test_only_named_fields_can_be_edited(model: type[Model], desk: Client) -> No
 
     form = desk.get(address(model, "change", row.pk)).context["adminform"].form
 
-    assert set(form.fields) == ({"priority"} if model is Subscriber else set())
+    editable = {Subscriber: {"priority"}, CaptchaChoice: {"mode"}}
+    assert set(form.fields) == editable.get(model, set())
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)
