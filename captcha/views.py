@@ -54,8 +54,9 @@ def solve(request: HttpRequest, ticket: str) -> HttpResponse:
     try:
         found = human.ticket_of(ticket, now)
     except human.PageRefused as refused:
-        context = {"problem": words_for(refused), "city": settings.CITY_BOOKING_PAGE}
-        return render(request, "captcha/solve.html", context, status=STATUS.get(refused.reason, 200))
+        with translation.override(_language_of(ticket)):
+            context = {"problem": words_for(refused), "city": settings.CITY_BOOKING_PAGE}
+            return render(request, "captcha/solve.html", context, status=STATUS.get(refused.reason, 200))
     with translation.override(found.language):
         context = {
             "start": reverse("captcha:start", args=(ticket,)),
@@ -188,12 +189,17 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 
 
 def _problem(refused: human.PageRefused, text: str, following: str = "") -> JsonResponse:
-    language = (
-        HumanTicket.objects.filter(digest=human.digest_of(text)).values_list("language", flat=True).first()
-    )
-    with translation.override(language or translation.get_language()):
+    with translation.override(_language_of(text)):
         answer: dict[str, Any] = {"problem": words_for(refused), "reason": refused.reason}
     if following:
         answer["next"] = reverse("captcha:solve", args=(following,))
     # A problem told in plain words is an answer; the page reads it whatever the status.
     return JsonResponse(answer, status=STATUS.get(refused.reason, 200))
+
+
+def _language_of(text: str) -> str:
+    """The language of whoever a ticket was made for, also when it is no longer good; else the visitor's."""
+    found = (
+        HumanTicket.objects.filter(digest=human.digest_of(text)).values_list("language", flat=True).first()
+    )
+    return found or translation.get_language() or settings.LANGUAGE_CODE

@@ -273,6 +273,8 @@ def test_the_page_speaks_the_owners_language(city: Simulators) -> None:
 
     assert "Weiter beobachten" in Client().get(f"/captcha/{ticket}/").content.decode()
     assert "jemand anderen" in post(ticket, "start", initData="").json()["problem"]
+    HumanTicket.objects.update(used_at=now())
+    assert "schon benutzt" in Client().get(f"/captcha/{ticket}/").content.decode()
 
 
 def test_the_page_has_a_policy_of_its_own(city: Simulators) -> None:
