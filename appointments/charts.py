@@ -61,3 +61,56 @@ def hour_chart(hours: Sequence[tuple[str, int, int]]) -> HourChart:
             )
         )
     return HourChart(tuple(bars), most_calls, most_slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One minute: a bar of what watching asked, and on top of it what bookings asked."""
+
+    x: float
+    width: float
+    low_y: float
+    low_height: float
+    high_y: float
+    high_height: float
+    label: str
+    full_label: str
+    watching: int
+    booking: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteChart:
+    """Requests per minute, stacked, on one scale."""
+
+    stacks: tuple[Stack, ...]
+    most: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    baseline: int = BASELINE
+
+
+def minute_chart(minutes: Sequence[tuple[str, int, int]]) -> MinuteChart:
+    """The drawing of (label, watching, booking) per minute, oldest first. Every tenth minute bears its label."""
+    most = max((watching + booking for _label, watching, booking in minutes), default=0)
+    step = WIDTH / max(len(minutes), 1)
+    room = BASELINE - TOP
+    stacks = []
+    for index, (label, watching, booking) in enumerate(minutes):
+        low = round(room * watching / most, 1) if watching else 0.0
+        high = round(room * booking / most, 1) if booking else 0.0
+        stacks.append(
+            Stack(
+                x=round(index * step + step * 0.12, 1),
+                width=round(step * 0.76, 1),
+                low_y=round(BASELINE - low, 1),
+                low_height=low,
+                high_y=round(BASELINE - low - high, 1),
+                high_height=high,
+                label=label if (len(minutes) - 1 - index) % 10 == 5 else "",
+                full_label=label,
+                watching=watching,
+                booking=booking,
+            )
+        )
+    return MinuteChart(tuple(stacks), most)

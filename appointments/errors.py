@@ -52,3 +52,9 @@ class InvalidValue(DomainError):
 
 class NotAllowed(DomainError):
     """The step is not possible in the present state; show the present state instead."""
+
+
+class CatalogueRefused(DomainError):
+    """The city's list lacks so much of what it held before that it is taken for a mistake; the copy before stays."""
+
+    code = "implausible"

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from appointments.models import Call, GateState, Heartbeat, Slot
+from appointments.limits import local_day
+from appointments.models import Call, GateState, Heartbeat, Slot, StaffAlert, UnreadAnswer
 from appointments.selectors import dashboard, health
 
 PREFIX = "termin_"
@@ -48,19 +49,29 @@ class TerminCollector(Collector):
             took.add_metric([row["kind"], row["code"]], row["total"])
             if row["kind"] == "captcha":
                 solves.add_metric([row["code"]], row["n"])
-        yield from (calls, took, solves)
+        unread = _family(
+            "unread_answers", "Answers of the city kept because we could not read them, by route.", "path"
+        )
+        forms = UnreadAnswer.objects.order_by().values("path").annotate(n=Sum("times"))
+        for path, times in forms.order_by("path").values_list("path", "n"):
+            unread.add_metric([path], times)
+        yield from (calls, took, solves, unread)
 
     def _gate(self) -> Iterator[Metric]:
         used = _family("gate_used", "Calls of this round as the gate counted them.", "egress")
         limit = _family("gate_limit", "The city's limit of calls without a quiet minute.", "egress")
         cap = _family("gate_round_cap", "Calls of a round that watching may use.", "egress")
         paused = _family("gate_paused", "1 while the gate is paused.", "egress")
+        today = _family("gate_used_today", "Calls of this day as the gate counted them.", "egress")
+        alerts = _family("staff_alerts", "Alerts for staff that are not over.")
+        alerts.add_metric([], StaffAlert.objects.filter(over_at=None).count())
         for gate in GateState.objects.order_by("egress"):
+            today.add_metric([gate.egress], gate.used_today if gate.day == local_day(self.now) else 0)
             used.add_metric([gate.egress], gate.used)
             limit.add_metric([gate.egress], gate.limit)
             cap.add_metric([gate.egress], gate.round_cap)
             paused.add_metric([gate.egress], int(bool(gate.paused_until and gate.paused_until > self.now)))
-        yield from (used, limit, cap, paused)
+        yield from (used, limit, cap, paused, today, alerts)
 
     def _queues(self) -> Iterator[Metric]:
         waiting = _family("queue_waiting", "Tasks waiting in a queue.", "queue")

@@ -9,8 +9,10 @@ from appointments import wiring
 from appointments.channels import channel
 from appointments.models import Booking
 from appointments.services import (
+    blindness,
     counting,
     ending,
+    escalation,
     following,
     leases,
     outbox,
@@ -103,11 +105,13 @@ def sweep() -> str:
     if leases.take_lease("sweep", sweeps.FORGOTTEN / 3, now=now) is None:
         return "sweep: runs"
     found = sweeps.sweep_bookings(now=now)
-    blind, seeing = watching.tell_blindness(now=now)
+    blind, seeing = blindness.tell_blindness(now=now)
+    alerts, _over = escalation.escalate(now=now)
     woken = watches.wake_snoozed(now=now)
     asked = verification.offer_watching(wiring.captcha_site(), now=now)
     erased = subscribers.finish_erasures()
-    return f"sweep: {found}, blind {blind}, seeing {seeing}, woken {woken}, erased {erased}, asked {asked}"
+    told = f"blind {blind}, seeing {seeing}, alerts {alerts}, asked {asked}"
+    return f"sweep: {found}, {told}, woken {woken}, erased {erased}"
 
 
 def count_calls() -> str:

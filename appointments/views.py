@@ -18,7 +18,7 @@ from django_ratelimit.decorators import ratelimit
 from django_ratelimit.exceptions import Ratelimited
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from appointments.charts import hour_chart
+from appointments.charts import hour_chart, minute_chart
 from appointments.metrics import exposition
 from appointments.models import CatalogueState, GateState
 from appointments.selectors import health
@@ -120,7 +120,10 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 def _live_context() -> dict[str, Any]:
     found = overview(timezone.now())
     hours = [(f"{timezone.localtime(hour.starts_at):%H}", hour.calls, hour.slots) for hour in found.hours]
-    return {"overview": found, "chart": hour_chart(hours)}
+    minutes = [
+        (f"{timezone.localtime(m.starts_at):%H:%M}", m.watching, m.booking) for m in found.traffic.minutes
+    ]
+    return {"overview": found, "chart": hour_chart(hours), "minutes": minute_chart(minutes)}
 
 
 @require_safe

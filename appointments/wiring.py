@@ -12,10 +12,13 @@ from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
 from appointments.policy import FairPolicy
+from appointments.selectors.traffic import city_rules
 from appointments.services import ending
 from appointments.services.desk import Desk
-from appointments.services.gate import DatabaseGate
+from appointments.services.dialects import DatabaseDialect
+from appointments.services.gate import CityGate, DatabaseGate
 from appointments.services.tokens import TokenSource
+from appointments.services.unread import UnreadBook
 from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
@@ -29,12 +32,17 @@ TIME_LIMIT = (CONNECT_SECONDS, READ_SECONDS)
 
 @lru_cache(maxsize=1)
 def city_session() -> requests.Session:
-    """One pooled session per process: no cookies, no retries of its own, and our honest name."""
+    """One pooled session per process: no cookies, no retries of its own, and our honest name.
+
+    Its pool holds one connection, which is kept open, and whoever wants it while it is in use waits: one request at a
+    time, whatever threads a process has. Between processes the chain of watching (one lease) keeps watching to one
+    request at a time; bookings may pass beside it, one for each of the `BOOKING_WORKERS`, counted by the same gate.
+    """
     session = requests.Session()
     session.headers["User-Agent"] = settings.CITY_USER_AGENT
     session.trust_env = False  # a proxy in the environment would change the address the token is bound to
     session.cookies.set_policy(_no_cookies())
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=4, max_retries=0)
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, pool_block=True, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -58,13 +66,26 @@ def pin_address_family() -> None:
 def city() -> CitizenApi:
     """The city's API behind the gate."""
     pin_address_family()
-    return CitizenApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+    return CitizenApi(
+        city_session(),
+        settings.MUNICH_API_URL,
+        gate=gate(),
+        time_limit=TIME_LIMIT,
+        dialect=DatabaseDialect(settings.MUNICH_API_URL, timezone.now),
+        unread=UnreadBook(timezone.now),
+    )
 
 
 @lru_cache(maxsize=1)
-def gate() -> DatabaseGate:
-    """The gate of this computer's address."""
-    return DatabaseGate(settings.EGRESS_NAME, timezone.now)
+def gate() -> CityGate:
+    """The gate of this computer's address: in Redis where there is one, else in the database."""
+    rules = city_rules()
+    if not settings.REDIS_URL:
+        return DatabaseGate(settings.EGRESS_NAME, timezone.now, rules=rules)
+    # Imported here: without Redis its client would only take memory and time to start.
+    from appointments.services.gate_redis import RedisLedger
+
+    return CityGate(RedisLedger(settings.EGRESS_NAME, settings.REDIS_URL), timezone.now, rules=rules)
 
 
 def captcha_site() -> str:
@@ -72,31 +93,34 @@ def captcha_site() -> str:
     return f"{settings.MUNICH_API_URL}|{settings.EGRESS_NAME}"
 
 
-def captcha_transport() -> CaptchaApi:
-    """The city's captcha routes."""
+def captcha_transport(*, for_bookings: bool = False) -> CaptchaApi:
+    """The city's captcha routes; `for_bookings`: they may use what the gate reserves for bookings."""
     pin_address_family()
-    return CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=gate(), time_limit=TIME_LIMIT)
+    admitting = gate().for_bookings if for_bookings else gate()
+    return CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=admitting, time_limit=TIME_LIMIT)
 
 
-def tokens(patience: timedelta = WAIT_LIMIT) -> TokenSource:
+def tokens(*, for_bookings: bool = False, patience: timedelta = WAIT_LIMIT) -> TokenSource:
     """Captcha tokens of the city. One for each user: it remembers which token it handed out last.
 
-    `patience`: how long to wait for one that is being made. Solving goes on beside whoever waits.
+    `for_bookings`: a captcha that a booking waits for may use what the gate reserves for bookings. `patience`: how long
+    to wait for one that is being made. Solving goes on beside whoever waits.
     """
     return TokenSource(
-        transport=captcha_transport(),
+        transport=captcha_transport(for_bookings=for_bookings),
         site=captcha_site(),
         mode=current_mode,
         clock=timezone.now,
         patience=patience,
         run=beside,
+        note_cost=gate().note_captcha_cost,
     )
 
 
 def desk() -> Desk:
     """What the steps of a booking work with."""
     answer_time = timedelta(seconds=settings.HOLD_SECONDS) if settings.HOLD_SECONDS else None
-    return Desk(api=city(), tokens=tokens(), clock=timezone.now, answer_time=answer_time)
+    return Desk(api=city(), tokens=tokens(for_bookings=True), clock=timezone.now, answer_time=answer_time)
 
 
 @lru_cache(maxsize=1)

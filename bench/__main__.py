@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
-from bench import holding, solving, starting, telling
+from bench import admitting, finding, holding, solving, starting, telling, whole_day, year
 from bench.report import Line, conditions, print_table, say
 from bench.stage import Stage
 
-HOLDING, TELLING, CAPTCHA, START = "reserve", "telegram", "captcha", "start"
+HOLDING, TELLING, CAPTCHA, START, FINDING = "reserve", "telegram", "captcha", "start", "search"
+GATE, YEAR, DAY = "gate", "year", "day"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Size:
     crowds: tuple[int, ...]
     rounds: int
     rest: float
+    admitted: int
+    looks: int
+    hours: float
 
 
-QUICK = Size(samples=60, told=20, crowds=(100,), rounds=3, rest=5)
-NORMAL = Size(samples=100, told=60, crowds=(200,), rounds=5, rest=10)
-FULL = Size(samples=300, told=200, crowds=(200, 1000), rounds=9, rest=30)
+QUICK = Size(samples=60, told=20, crowds=(100,), rounds=3, rest=5, admitted=500, looks=20, hours=1)
+NORMAL = Size(samples=100, told=60, crowds=(200,), rounds=5, rest=10, admitted=1000, looks=40, hours=24)
+FULL = Size(samples=300, told=200, crowds=(200, 1000), rounds=9, rest=30, admitted=3000, looks=100, hours=24)
 
 
 def main() -> int:
@@ -45,13 +49,17 @@ def main() -> int:
     )
     size.add_argument("--full", action="store_const", dest="size", const=FULL, help="several minutes")
     parser.add_argument(
-        "--only", action="append", choices=[HOLDING, TELLING, CAPTCHA, START], help="this alone"
+        "--only",
+        action="append",
+        choices=[HOLDING, TELLING, CAPTCHA, START, FINDING, GATE, YEAR, DAY],
+        help="this alone; 'day' (a simulated day of full load, some ten minutes) runs only when named",
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        lines = run(options.size or NORMAL, options.only or [CAPTCHA, START, HOLDING, TELLING])
+        usual = [CAPTCHA, GATE, YEAR, START, FINDING, HOLDING, TELLING]
+        lines = run(options.size or NORMAL, options.only or usual)
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130
@@ -73,8 +81,16 @@ def run(size: Size, names: list[str]) -> list[Line]:
 
     if CAPTCHA in names:
         show("Captcha: speed of the proof of work", lambda: solving.measure(size.rounds))
+    if GATE in names:
+        show("Gate: what passing it costs", lambda: admitting.measure(size.admitted))
+    if YEAR in names:
+        show("A year of 30 million calls, rolled up", lambda: year.measure(size.looks))
+    if DAY in names:
+        show("A day at full load against the city's limit of 60", lambda: whole_day.measure(size.hours))
     if START in names:
         show("Start and memory", lambda: starting.measure(size.rest))
+    if FINDING in names:
+        show("What people type -> the service they mean", finding.measure)
     with ExitStack() as stack:
         if HOLDING in names or TELLING in names:
             stage = stack.enter_context(Stage())

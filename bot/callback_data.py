@@ -106,6 +106,22 @@ class PickService(Data, code="s"):
 
 
 @dataclass(frozen=True)
+class More(Data, code="mo"):
+    """The other services of the same appointment: "list" shows a page of what may be added, "drop" takes one out."""
+
+    act: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Instead(Data, code="in"):
+    """Search for another service instead of the one a watch waits for, which is not offered any more."""
+
+    watch: int
+    upstream_id: int
+
+
+@dataclass(frozen=True)
 class Persons(Data, code="p"):
     """For how many."""
 

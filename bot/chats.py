@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from appointments.models import Subscriber
 from appointments.services.subscribers import LANGUAGES
 from bot.effects import Effect, Incoming
 from bot.models import Chat
@@ -34,6 +35,12 @@ def chat_for_update(incoming: Incoming, *, now: datetime) -> Chat:
         chat.subscriber = None
         chat.dialogue = {}
     return chat
+
+
+def staff_subscriber(chat_id: int) -> Subscriber | None:
+    """The person behind the staff's chat, to whom alerts are told; None until that chat has said /start and agreed."""
+    chat = Chat.objects.filter(chat_id=chat_id).select_related("subscriber").first()
+    return chat.subscriber if chat is not None else None
 
 
 def handled_before(chat: Chat, incoming: Incoming) -> bool:

@@ -22,17 +22,33 @@ from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
 from bot.flow import SCREENS, present
-from bot.handlers import bookings, days_and_hours, errors, misc, new_watch, profile, start, summary, watches
+from bot.handlers import (
+    bookings,
+    days_and_hours,
+    errors,
+    misc,
+    more_services,
+    new_watch,
+    profile,
+    start,
+    summary,
+    watches,
+)
 from bot.models import Chat
 from bot.talk import Talk
 
 log = logging.getLogger(__name__)
 
-for _module in (start, new_watch, days_and_hours, summary, watches, bookings, profile, misc):
+for _module in (start, new_watch, more_services, days_and_hours, summary, watches, bookings, profile, misc):
     SCREENS.update(_module.SCREENS)
 
 COMMANDS: dict[str, Callable[[Talk], None]] = {**start.COMMANDS, **new_watch.COMMANDS, **misc.COMMANDS}
-TEXTS: dict[str, Callable[[Talk], None]] = {**new_watch.TEXTS, **days_and_hours.TEXTS, **profile.TEXTS}
+TEXTS: dict[str, Callable[[Talk], None]] = {
+    **new_watch.TEXTS,
+    **more_services.TEXTS,
+    **days_and_hours.TEXTS,
+    **profile.TEXTS,
+}
 # Here a decision is asked for, which only a button can give. Elsewhere words are a search.
 DECISIONS = (
     "mode",
@@ -54,8 +70,10 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Speak: start.speak,
     cd.Nothing: new_watch.nothing,
     cd.Topic: new_watch.choose_topic,
-    cd.PickService: new_watch.pick_service,
-    cd.Persons: new_watch.set_count,
+    cd.PickService: more_services.pick_service,
+    cd.Persons: more_services.set_count,
+    cd.More: more_services.act,
+    cd.Instead: watches.search_instead,
     cd.PickOffice: new_watch.pick_office,
     cd.OfficePage: new_watch.turn_offices,
     cd.Done: days_and_hours.done,
@@ -80,7 +98,7 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Solve: captcha_talk.again,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
-UNDER_NEWS = (cd.Go, cd.WatchAct, cd.BookSlot, cd.BookingAct, cd.ShowMap, cd.Solve)
+UNDER_NEWS = (cd.Go, cd.WatchAct, cd.Instead, cd.BookSlot, cd.BookingAct, cd.ShowMap, cd.Solve)
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")
 BEFORE_CONSENT = (cd.Agree, cd.Speak)

@@ -4,18 +4,23 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Self
 
+from appointments import selections
 from appointments.models import Office, Service, Watch
-from appointments.selectors.catalogue import largest_count, offices_for
+from appointments.selectors.catalogue import facts, facts_about, must_choose_office, places_for
 from appointments.services.watches import WatchWish
 from appointments.upstream.types import ServiceCount
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The points of the summary; None is "not chosen yet". `watch` is the one being changed, None for a new one."""
+    """The points of the summary; None is "not chosen yet". `watch` is the one being changed, None for a new one.
+
+    `more`: the other services of the same appointment, (number at the city, count), in order.
+    """
 
     service: int | None = None
     count: int | None = None
+    more: tuple[tuple[int, int], ...] = ()
     # primary keys; () means any office
     offices: tuple[int, ...] | None = None
     days: tuple[str | None, str | None, int | None] | None = None
@@ -32,6 +37,7 @@ class Draft:
         return cls(
             service=kept.get("service"),
             count=kept.get("count"),
+            more=tuple((item[0], item[1]) for item in kept.get("more") or ()),
             offices=None if offices is None else tuple(offices),
             days=None if days is None else (days[0], days[1], days[2]),
             hours=None if hours is None else tuple((h[0], h[1], h[2]) for h in hours),
@@ -46,6 +52,7 @@ class Draft:
         return cls(
             service=wish.services[0].service_id,
             count=wish.services[0].count,
+            more=tuple((item.service_id, item.count) for item in wish.services[1:]),
             offices=wish.office_ids,
             days=(_text(wish.date_from), _text(wish.date_to), wish.rolling_days),
             hours=wish.hours,
@@ -59,6 +66,7 @@ class Draft:
         return {
             "service": self.service,
             "count": self.count,
+            "more": [list(item) for item in self.more],
             "offices": None if self.offices is None else list(self.offices),
             "days": None if self.days is None else list(self.days),
             "hours": None if self.hours is None else [list(window) for window in self.hours],
@@ -68,22 +76,69 @@ class Draft:
         }
 
     def with_service(self, service: Service) -> "Draft":
-        """Another service: the number of persons and the offices stay where they still fit."""
-        count = self.count if self.count is not None and self.count <= largest_count(service) else None
-        draft = replace(self, service=service.upstream_id, count=count)
-        if draft.offices and not {office.pk for office in draft.possible_offices()} & set(draft.offices):
+        """Another main service: the number of persons, the other services and the offices stay where they still fit."""
+        return replace(self, service=service.upstream_id).fitted()
+
+    def with_more(self, service: int, count: int) -> "Draft":
+        """One more service in the same appointment (or another count of it); offices that do not do it fall away."""
+        added = selections.with_count(self.services, service, count)
+        return replace(self, more=tuple((item.service_id, item.count) for item in added[1:])).fitted()
+
+    def without(self, service: int) -> "Draft":
+        """The other services only."""
+        return replace(self, more=tuple(item for item in self.more if item[0] != service)).fitted()
+
+    def fitted(self) -> "Draft":
+        """The same draft without what the rules do not allow: other services, then the count, then offices."""
+        assert self.service is not None
+        main = ServiceCount(self.service, 1)
+        known = facts_about((main,))
+        more: list[tuple[int, int]] = []
+        for service, wanted in self.more:
+            before = (main, *(ServiceCount(*item) for item in more))
+            most = selections.largest_count(known, before, service)
+            if most and service != self.service:
+                more.append((service, min(wanted, most)))
+        rest = tuple(ServiceCount(*item) for item in more)
+        most = selections.largest_count(known, (main, *rest), self.service)
+        count = self.count if self.count is not None and self.count <= most else None
+        draft = replace(self, count=count, more=tuple(more))
+        if draft.offices:
+            possible = {office.pk for office in draft.possible_offices()}
+            kept = tuple(pk for pk in draft.offices if pk in possible)
+            draft = replace(draft, offices=kept or None)
+        elif draft.offices is not None and draft.must_choose:
             draft = replace(draft, offices=None)
         return draft
 
     @property
     def services(self) -> tuple[ServiceCount, ...]:
-        """What to search for."""
+        """What to search for, main service first."""
         assert self.service is not None
-        return (ServiceCount(service_id=self.service, count=self.count or 1),)
+        return (ServiceCount(self.service, self.count or 1), *(ServiceCount(*item) for item in self.more))
+
+    @property
+    def largest_count(self) -> int:
+        """For how many the main service may be booked with the others; 0: not at all."""
+        if self.service is None:
+            return 0
+        known = facts({item.service_id for item in self.services})
+        return selections.largest_count(known, self.services, self.service)
+
+    def partners(self) -> list[selections.Partner]:
+        """What the city's rules let be added to this appointment, in the city's order."""
+        if self.service is None:
+            return []
+        return selections.partners(facts_about(self.services), self.services)
+
+    @property
+    def must_choose(self) -> bool:
+        """Whether "any office" is no answer here."""
+        return self.service is not None and must_choose_office(self.services)
 
     def possible_offices(self) -> list[Office]:
-        """Where this may be booked."""
-        return offices_for(self.services) if self.service is not None else []
+        """Where this may be booked; offices that are booked as one are listed once."""
+        return places_for(self.services) if self.service is not None else []
 
     def wish(self) -> WatchWish:
         """The wish for the domain; what was not chosen means "any"."""

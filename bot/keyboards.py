@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from appointments.models import Office
 from bot import callback_data as cd
 from bot import dates
+from bot.drafts import Draft
 from bot.effects import Button, Rows
 
 OFFICES_PER_PAGE = 8
@@ -41,9 +42,18 @@ def office_list(offices: Sequence[Office], chosen: Sequence[int], page: int) -> 
     rows = []
     for office in shown:
         on = office.pk in chosen
-        label = f"{'☑' if on else '☐'} {office.name}"
+        label = f"{'☑' if on else '☐'} {office.shown_name}"
         rows.append([Button(shortened(label), cd.PickOffice(office.pk, int(not on), page))])
     return rows + turn_page(page, pages, cd.OfficePage)
+
+
+def add_service(draft: Draft) -> list[Button]:
+    """The way to another service in the same appointment, where there is one."""
+    if draft.more:
+        return [Button(_("➕ Other services"), cd.More("list"))]
+    if any(partner.offices for partner in draft.partners()):
+        return [Button(_("➕ Another service too"), cd.More("list"))]
+    return []
 
 
 def turn_page(page: int, pages: int, data: type[cd.OfficePage]) -> Rows:

@@ -10,9 +10,11 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from appointments.models import Booking, Office, Service, Watch
+from appointments.models import Booking, Office, Watch
+from appointments.selectors.catalogue import city_page, services_named
 from appointments.services.watches import WatchWish, wish_of
 from bot import dates
+from bot.selection_words import duration_text, more_text, telephone
 
 LONGEST = 4096  # Telegram's limit, counted without markup
 EMPTY_LINE = "<br>"
@@ -64,7 +66,8 @@ class BookingView:
 
     @property
     def service(self) -> str:
-        return self.booking.main_service.name
+        """Every service of the appointment, the main one first."""
+        return " + ".join([self.booking.main_service.name, *more_text(self.booking.search.services)])
 
     @property
     def persons(self) -> str:
@@ -208,7 +211,7 @@ def offices_text(office_ids: Sequence[int]) -> str:
     """Names of the offices, or "any office"."""
     if not office_ids:
         return _("any office")
-    names = dict(Office.objects.filter(pk__in=office_ids).values_list("pk", "name"))
+    names = {office.pk: office.shown_name for office in Office.objects.filter(pk__in=office_ids)}
     named = [names[pk] for pk in office_ids if pk in names]
     more = len(named) - OFFICES_NAMED
     text = ", ".join(named[:OFFICES_NAMED])
@@ -219,10 +222,15 @@ def offices_text(office_ids: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class WishView:
-    """A wish as the summary and the list of watches show it."""
+    """A wish as the summary and the list of watches show it. `page` is the city's own page for it."""
 
     service: str
     persons: str
+    more: Sequence[str]
+    takes: str
+    page: str
+    telephone: str
+    withdrawn: Sequence[str]
     offices: str
     days: str
     hours: str
@@ -232,10 +240,19 @@ class WishView:
 def wish_view(wish: WatchWish) -> WishView:
     """`wish` in words of the present language."""
     main = wish.services[0]
-    service = Service.objects.filter(upstream_id=main.service_id).first()
+    services = services_named(wish.services)
+    service = services.get(main.service_id)
+    chosen = list(Office.objects.filter(pk__in=wish.office_ids))
+    # The city's page knows one office; with several chosen it opens at the service.
+    office = chosen[0].upstream_id if len(chosen) == 1 else None
     return WishView(
         service=service.name if service else "",
         persons=persons(main.count),
+        more=more_text(wish.services),
+        takes=duration_text(wish.services, wish.office_ids),
+        page=city_page(main.service_id, office),
+        telephone=telephone(chosen),
+        withdrawn=[item.name for item in services.values() if item.withdrawn_at is not None],
         offices=offices_text(wish.office_ids),
         days=days_text(wish),
         hours=hours_text(wish.hours),
@@ -252,7 +269,8 @@ def watch_name(watch: Watch) -> str:
     """How a watch is called on buttons and in news."""
     count = watch.search.main_count
     name = watch.search.main_service.name
-    return name if count == 1 else f"{name} · {persons(count)}"
+    named = name if count == 1 else f"{name} · {persons(count)}"
+    return " + ".join([named, *more_text(watch.search.services)])
 
 
 def sight_reason(code: str) -> str:
@@ -263,6 +281,7 @@ def sight_reason(code: str) -> str:
         "not_understood": _("its answers make no sense to me"),
         "captcha": _("its captcha cannot be solved right now"),
         "starting": _("I have just started and not looked yet"),
+        "quota": _("I have asked as often as I may today"),
     }
     known = {
         "rateLimitExceeded": "slow_down",
@@ -276,3 +295,14 @@ def sight_reason(code: str) -> str:
     if "captcha" in code.lower():
         code = "captcha"
     return words.get(known.get(code, code), _("it does not answer"))
+
+
+def part_name(breaker: str) -> str:
+    """What a circuit breaker guards, in plain words."""
+    return {
+        "watching": _("looking at the calendar"),
+        "booking": _("sending bookings"),
+        "following": _("following bookings"),
+        "captcha": _("the captcha"),
+        "catalogue": _("the catalogue"),
+    }.get(breaker, breaker)

@@ -9,7 +9,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from appointments.models import Booking, OutboxMessage, Slot
+from appointments.models import Booking, CatalogueChange, OutboxMessage, Slot, Watch
+from appointments.selectors.catalogue import judge, successors, withdrawn_among
 from appointments.selectors.watches import open_slots_for
 from appointments.states import BookingState
 from bot import booking_screens as screens
@@ -17,7 +18,8 @@ from bot import callback_data as cd
 from bot import captcha_talk, dates
 from bot.effects import Button, Rows, Screen
 from bot.keyboards import in_rows, shortened
-from bot.messages import BookingView, minutes, render, sight_reason, watch_name
+from bot.messages import BookingView, minutes, part_name, render, sight_reason, watch_name, watch_view
+from bot.selection_words import problem_text
 
 S = BookingState
 OFFERED = 8  # times offered as buttons at once
@@ -49,13 +51,15 @@ def slot_label(slot: Slot, several_offices: bool) -> str:
     """A free time on a button: "Tue 24 Nov 15:20", and where, if there is more than one place."""
     label = f"{dates.show_day(dates.local(slot.starts_at).date())} {dates.show_time(slot.starts_at)}"
     return (
-        shortened(f"{label} · {slot.office.name.removeprefix('Bürgerbüro ')}") if several_offices else label
+        shortened(f"{label} · {slot.office.shown_name.removeprefix('Bürgerbüro ')}")
+        if several_offices
+        else label
     )
 
 
 def slot_buttons(slots: Sequence[Slot], watch_id: int) -> Rows:
     """Free times to press."""
-    several = len({slot.office_id for slot in slots}) > 1
+    several = len({slot.office.shown_name for slot in slots}) > 1
     buttons = [Button(slot_label(slot, several), cd.BookSlot(slot.pk, watch_id)) for slot in slots]
     return in_rows(buttons, 1 if several else 2)
 
@@ -77,16 +81,16 @@ def _slots_opened(message: OutboxMessage, now: datetime) -> News:
     open_slots = [slot for slot in slots if slot.gone_at is None and slot.starts_at > now]
     groups = []
     ordered = sorted(
-        slots, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office_id, slot.starts_at)
+        slots, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office.shown_name, slot.starts_at)
     )
-    for (day, _office), of_group in groupby(
-        ordered, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office_id)
+    for (day, place), of_group in groupby(
+        ordered, key=lambda slot: (dates.local(slot.starts_at).date(), slot.office.shown_name)
     ):
         members = list(of_group)
         groups.append(
             {
                 "day": dates.show_day(day),
-                "office": members[0].office.name,
+                "office": place,
                 "slots": [
                     {"time": dates.show_time(s.starts_at), "gone": s not in open_slots} for s in members
                 ],
@@ -144,7 +148,83 @@ def _watch_expired(message: OutboxMessage, now: datetime) -> News:
     rows = [[Button(_("New search"), cd.Go("home"))]]
     if message.watch is not None:
         rows.insert(0, [Button(_("Search on with other days"), cd.WatchAct("again", message.watch.pk))])
-    return News(Screen(render("watch_expired", name=name), rows))
+    view = watch_view(message.watch) if message.watch else None
+    return News(Screen(render("watch_expired", name=name, w=view), rows))
+
+
+def _catalogue_change(message: OutboxMessage, now: datetime) -> News:
+    """The city renamed, withdrew, brought back or moved something this person waits for or goes to."""
+    watch, booking = message.watch, message.booking
+    if (watch is None or watch.ended_at is not None) and booking is None:
+        raise NothingToTell("watch")
+    changes = CatalogueChange.objects.filter(pk__in=message.payload.get("changes", ())).select_related(
+        "service", "office"
+    )
+    lines = list(dict.fromkeys(filter(None, (change_text(change) for change in changes.order_by("pk")))))
+    problem = ""
+    if watch is not None and message.payload.get("impossible"):
+        found = judge(watch.search.services).problem
+        withdrawn = any(change.kind == CatalogueChange.Kind.WITHDRAWN for change in changes)
+        problem = problem_text(found, watch.search.services) if found is not None and not withdrawn else ""
+    if not lines and not problem:
+        raise NothingToTell("change")
+    gone = bool(watch is not None and withdrawn_among(watch.search.services))
+    html = render(
+        "catalogue_change",
+        name=watch_name(watch) if watch is not None else "",
+        b=BookingView(booking, now) if booking is not None else None,
+        lines=lines,
+        problem=problem,
+        gone=gone,
+    )
+    if booking is not None:
+        return News(Screen(html, [[Button(_("My appointment"), cd.BookingAct("show", booking.pk))]]))
+    if watch is None:
+        return News(Screen(html))
+    rows = instead_rows(watch) if gone else []
+    rows.append(
+        [
+            Button(_("My search"), cd.WatchAct("open", watch.pk)),
+            Button(_("Change …"), cd.WatchAct("edit", watch.pk)),
+        ]
+    )
+    return News(Screen(html, rows))
+
+
+def change_text(change: CatalogueChange) -> str:
+    """One change in a sentence; "" for those that are nobody's news."""
+    kinds, office = CatalogueChange.Kind, change.office
+    words = {
+        "before": change.before.get("name") or change.before.get("address") or "",
+        "after": change.after.get("name") or change.after.get("address") or "",
+        "name": office.shown_name if office is not None else change.service.name if change.service else "",
+    }
+    if office is None:
+        return {
+            kinds.RENAMED: _("The city now calls “%(before)s” “%(after)s”."),
+            kinds.WITHDRAWN: _("The city no longer offers “%(name)s” online."),
+            kinds.RETURNED: _("The city offers “%(name)s” online again."),
+        }.get(kinds(change.kind), "") % words
+    return {
+        kinds.RENAMED: _("%(before)s is now called %(after)s."),
+        kinds.WITHDRAWN: _("%(name)s no longer takes appointments online."),
+        kinds.RETURNED: _("%(name)s takes appointments online again."),
+        kinds.MOVED: _("%(name)s has moved from %(before)s to %(after)s."),
+    }.get(kinds(change.kind), "") % words
+
+
+def instead_rows(watch: Watch) -> Rows:
+    """What may serve instead of services that are not offered any more, one to a row."""
+    found = [other for gone in withdrawn_among(watch.search.services) for other in successors(gone)]
+    return [
+        [
+            Button(
+                shortened(_("Instead: %(name)s") % {"name": other.name}),
+                cd.Instead(watch.pk, other.upstream_id),
+            )
+        ]
+        for other in dict.fromkeys(found)
+    ]
 
 
 def _test(message: OutboxMessage, now: datetime) -> News:
@@ -161,6 +241,19 @@ def _captcha(
         return News(screen)
 
     return about
+
+
+def _staff_alert(message: OutboxMessage, now: datetime) -> News:
+    told = message.payload
+    html = render(
+        "staff_alert",
+        over=told.get("what") == "over",
+        refused=told.get("kind") == "address_refused",
+        part=part_name(str(told.get("subject", ""))),
+        reason=str(told.get("reason", "")),
+        since=_moment(told.get("since"), now),
+    )
+    return News(Screen(html))
 
 
 def _moment(text: object, now: datetime) -> str:
@@ -348,9 +441,11 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "watch_blind": _watch_blind,
     "watch_sees": _watch_sees,
     "watch_expired": _watch_expired,
+    "catalogue_change": _catalogue_change,
     "test_message": _test,
     "captcha_offer": _captcha(captcha_talk.render_offer),
     "captcha_wanted": _captcha(captcha_talk.render_wanted),
+    "staff_alert": _staff_alert,
     "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING),
     "hold_ending": _hold_ending,
     "hold_released": _hold_released,

@@ -84,6 +84,10 @@ CITY_BOOKING_PAGE = env.str(
     "CITY_BOOKING_PAGE", default="https://stadt.muenchen.de/buergerservice/terminvereinbarung.html"
 )
 
+# The city's telephone, named where it may be faster than waiting. 115 is the number of all German authorities,
+# answered by Munich's own service centre on working days from 8 to 18.
+CITY_HOTLINE = env.str("CITY_HOTLINE", default="115")
+
 # --- Secrets ----------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -291,6 +295,21 @@ KEEP_DAYS = env.int("KEEP_DAYS", default=90)
 NOTIFICATION_CHANNELS = {"telegram": "bot.channel.TelegramChannel"}
 # Names this computer's address towards the city; hosts behind one address share one name.
 EGRESS_NAME = env.str("EGRESS_NAME", default="default")
+# Requests to the city on one day after which watching stops until midnight; bookings go on. 0: no such limit.
+CITY_DAILY_QUOTA = env.int("CITY_DAILY_QUOTA", default=40_000)
+
+# --- Staff alerts ----------------------------------------------------------------------------------------
+
+# Telegram chat that hears when something stays bad: the number of a chat that has said /start to the bot.
+STAFF_CHAT = env.int("STAFF_CHAT", default=0)
+# Who stands behind that number; the domain does not know Telegram.
+STAFF_SUBSCRIBER = "bot.chats.staff_subscriber"
+# Without a staff chat alerts go by e-mail to these addresses, through EMAIL_URL (smtp://user:password@host:587).
+ADMINS = [("Staff", address) for address in env.list("ADMIN_EMAILS", default=[])]
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="termin-automator@localhost")
 
 # How captchas reach the city: made where settings become objects, named here because imports point one way.
 CAPTCHA_TRANSPORT = "appointments.wiring.captcha_transport"

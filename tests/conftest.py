@@ -18,9 +18,11 @@ from appointments.policy import FairPolicy
 from appointments.services import leases, queueing, watching
 from appointments.services.catalogue import sync_catalogue
 from appointments.services.desk import Desk
+from appointments.services.dialects import DatabaseDialect
 from appointments.services.gate import DatabaseGate
 from appointments.services.outbox import deliver_due
 from appointments.services.tokens import TokenSource
+from appointments.services.unread import UnreadBook
 from appointments.services.watches import WatchWish, create_watch
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.types import ServiceCount
@@ -187,11 +189,13 @@ def office(db: None, munich: CityWorld, queue: Queue, monkeypatch: pytest.Monkey
     """The domain against the simulated city, catalogue known."""
     session = mounted(munich)
     clock: Callable[[], datetime] = munich.clock.now
-    gate = DatabaseGate("test", clock)
-    api = CitizenApi(session, BASE, gate=gate, time_limit=(1, 1))
+    gate = DatabaseGate("test", clock, sleep=lambda seconds: office_sleep(munich, seconds))
+    memory, unread = DatabaseDialect(BASE, clock), UnreadBook(clock)
+    api = CitizenApi(session, BASE, gate=gate, time_limit=(1, 1), dialect=memory, unread=unread)
     transport = CaptchaApi(session, BASE, gate=gate, time_limit=(1, 1))
     tokens = TokenSource(transport, "test", "auto", clock)
-    desk = Desk(api=api, tokens=tokens, clock=clock)
+    hurried = CaptchaApi(session, BASE, gate=gate.for_bookings, time_limit=(1, 1))
+    desk = Desk(api=api, tokens=TokenSource(hurried, "test", "auto", clock), clock=clock)
     watcher = watching.Watcher(
         api=api,
         policy=FairPolicy(),

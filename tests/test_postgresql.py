@@ -17,6 +17,9 @@ SUITES = (
     "tests/journeys",
     "tests/races",
     "tests/appointments/services/test_gate.py",
+    "tests/appointments/services/test_gate_stores.py",
+    "tests/appointments/services/test_breakers.py",
+    "tests/appointments/services/test_counting.py",
     "tests/appointments/services/test_outbox.py",
     "tests/appointments/services/test_matching.py",
 )

@@ -11,6 +11,7 @@ from appointments.admin import (
     throttle,
     traffic,
     watch,
+    wire,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "throttle",
     "traffic",
     "watch",
+    "wire",
 ]

@@ -28,7 +28,7 @@ class BookingEventInline(FactInline):
     """Every step, oldest first."""
 
     model = BookingEvent
-    fields = ("at", "state", "reason")
+    fields = ("at", "source", "state", "reason")
     readonly_fields = fields
 
 
@@ -57,6 +57,7 @@ class BookingAdmin(StaffAdmin):
             {
                 "fields": (
                     "subscriber",
+                    "profile",
                     "watch",
                     "main_service",
                     "search",
@@ -64,6 +65,10 @@ class BookingAdmin(StaffAdmin):
                     "starts_at",
                     "mode",
                     "previous",
+                    "replaces",
+                    "moved_from",
+                    "changes",
+                    "imported",
                 )
             },
         ),
@@ -79,6 +84,8 @@ class BookingAdmin(StaffAdmin):
                     "lease_until",
                     "retry_at",
                     "answer_until",
+                    "veto_until",
+                    "cancel_first",
                     "follow_at",
                     "remind_at",
                     "unnamed_hold_until",

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from appointments.durations import percentile
 from appointments.models import Call, CallCount
 from termin_project.staff_admin import StaffAdmin
 
@@ -22,12 +23,17 @@ class CallAdmin(StaffAdmin):
 class CallCountAdmin(StaffAdmin):
     """Calls of a minute, an hour or a day."""
 
-    list_display = ("starts_at", "span", "kind", "code", "calls", "mean", "slowest")
+    list_display = ("starts_at", "span", "kind", "code", "calls", "p50", "p95", "slowest", "size")
     list_filter = ("span", "kind")
     search_fields = ("=code",)
     ordering = ("-starts_at", "kind", "code")
 
-    @display(description=_("mean, ms"))
-    def mean(self, count: CallCount) -> int:
-        """Milliseconds per call."""
-        return round(count.milliseconds / count.calls) if count.calls else 0
+    @display(description=_("half within, ms"))
+    def p50(self, count: CallCount) -> int | None:
+        """Half of these calls took no longer, within 12 %."""
+        return percentile(count.histogram, 50)
+
+    @display(description=_("95 % within, ms"))
+    def p95(self, count: CallCount) -> int | None:
+        """Nearly all of these calls took no longer, within 12 %."""
+        return percentile(count.histogram, 95)

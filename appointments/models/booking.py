@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.catalogue import Office, Service
-from appointments.models.subscriber import Subscriber
+from appointments.models.subscriber import Profile, Subscriber
 from appointments.models.watch import Search, Watch
 from appointments.states import CALLING, HOLDING, LIVE, BookingState
 from appointments.upstream.types import AppointmentKey, Contact
@@ -25,6 +25,15 @@ class Booking(models.Model):
 
     subscriber = models.ForeignKey(
         Subscriber, on_delete=models.CASCADE, related_name="bookings", verbose_name=_("person")
+    )
+    profile = models.ForeignKey(
+        Profile,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="bookings",
+        verbose_name=_("booked for"),
+        help_text=_("Empty: for the person themselves."),
     )
     watch = models.ForeignKey(
         Watch,
@@ -73,6 +82,40 @@ class Booking(models.Model):
         help_text=_("Tried as soon as this one is given back."),
     )
 
+    # Moving and improving: the new appointment is confirmed before the old one is cancelled.
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replacements",
+        verbose_name=_("takes the place of"),
+        help_text=_(
+            "The appointment that stands until this one is confirmed; empty once it has been cancelled."
+        ),
+    )
+    moved_from = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="moved_to",
+        verbose_name=_("moved from"),
+    )
+    changes = models.PositiveSmallIntegerField(_("changes before this one"), default=0)
+    cancel_first = models.BooleanField(
+        _("cancel the old one first"),
+        default=False,
+        help_text=_(
+            "Only after the person's explicit yes, where the city's mail limit allows no other order."
+        ),
+    )
+    imported = models.BooleanField(_("made on the city's page"), default=False)
+    # Booked by itself unless the person objects until then.
+    veto_until = models.DateTimeField(_("may be stopped until"), null=True, blank=True)
+    # Why this person got this slot, for staff: place in the turn, how many waited, priority, seconds waited.
+    turn = models.JSONField(_("why this person"), default=dict, blank=True)
+
     created_at = models.DateTimeField(_("created"))
     state_since = models.DateTimeField(_("in this state since"))
     # Until then a worker has the call in hand; afterwards the sweep takes over.
@@ -117,11 +160,23 @@ class Booking(models.Model):
                 | models.Q(state="cancelling", confirmed_at=None),
                 name="booking_one_hold_per_person",
             ),
+            # An appointment whose time is over stands in nobody's way; one that takes another's place counts as that.
             models.UniqueConstraint(
                 fields=("subscriber", "main_service"),
-                # An appointment whose time is over stands in nobody's way.
-                condition=models.Q(state__in=sorted(LIVE), ended_at=None),
+                condition=models.Q(state__in=sorted(LIVE), ended_at=None, profile=None, replaces=None),
                 name="booking_one_live_per_person_and_service",
+            ),
+            models.UniqueConstraint(
+                fields=("profile", "main_service"),
+                condition=models.Q(
+                    state__in=sorted(LIVE), ended_at=None, profile__isnull=False, replaces=None
+                ),
+                name="booking_one_live_per_profile_and_service",
+            ),
+            models.UniqueConstraint(
+                fields=("replaces",),
+                condition=models.Q(state__in=sorted(LIVE), ended_at=None, replaces__isnull=False),
+                name="booking_one_replacement",
             ),
             models.CheckConstraint(
                 condition=~models.Q(state="reserved")
@@ -184,6 +239,7 @@ class BookingEvent(models.Model):
     booking = models.ForeignKey(
         Booking, on_delete=models.CASCADE, related_name="events", verbose_name=_("booking")
     )
+    source = models.CharField(_("state before"), max_length=15, choices=BookingState, blank=True, default="")
     state = models.CharField(_("state"), max_length=15, choices=BookingState)
     reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
     at = models.DateTimeField(_("when"))

@@ -16,8 +16,18 @@ class Office(models.Model):
     longitude = models.FloatField(_("longitude"), null=True, blank=True)
     priority = models.IntegerField(_("priority"), default=1, help_text=_("Higher is listed first."))
     slots_per_appointment = models.PositiveIntegerField(_("slots per appointment"), null=True, blank=True)
+    slot_minutes = models.PositiveIntegerField(_("minutes of one slot"), null=True, blank=True)
     disabled_services = models.JSONField(_("services not offered here"), default=list, blank=True)
+    # The offices among which a choice made only of those services goes to the specialised one; [] where there is none.
+    disabled_services_mix = models.JSONField(_("offices that share such services"), default=list, blank=True)
     shared_booking_offices = models.JSONField(_("offices booked as one"), default=list, blank=True)
+    exclusive = models.BooleanField(
+        _("no other office instead"),
+        default=False,
+        help_text=_("The city offers no other office in its place."),
+    )
+    # What the offices booked as one are called together: the name of the first of them; "" for an office of its own.
+    place_name = models.CharField(_("name of the place"), max_length=300, blank=True, default="")
     bookable = models.BooleanField(_("bookable online"), default=True)
 
     # The rules of the office's scope: what it asks from a person and how long it waits.
@@ -55,6 +65,11 @@ class Office(models.Model):
         """Street, postal code and city on one line; empty when the catalogue gives none."""
         return ", ".join(part for part in (self.street, f"{self.postal_code} {self.city}".strip()) if part)
 
+    @property
+    def shown_name(self) -> str:
+        """What people read: offices booked as one have one name."""
+        return self.place_name or self.name
+
 
 class Service(models.Model):
     """Something the city does for people by appointment (Dienstleistung)."""
@@ -62,10 +77,11 @@ class Service(models.Model):
     upstream_id = models.IntegerField(_("number at the city"), unique=True)
     name = models.CharField(_("name"), max_length=300)
     max_quantity = models.PositiveIntegerField(_("most per appointment"), default=1)
-    # {other service's number: [numbers of the offices where both are offered]}
-    combinable = models.JSONField(_("combines with"), default=dict, blank=True)
-    parent_upstream_id = models.IntegerField(null=True, blank=True)
-    variant = models.IntegerField(null=True, blank=True)
+    # [[other service's number, [numbers of the offices where both are offered]], ...] in the city's order
+    combinable = models.JSONField(_("combines with"), default=list, blank=True)
+    parent_upstream_id = models.IntegerField(_("variant of"), null=True, blank=True)
+    root_parent_upstream_id = models.IntegerField(_("family of variants"), null=True, blank=True)
+    variant = models.IntegerField(_("kind of variant"), null=True, blank=True)
     on_start_page = models.BooleanField(_("on the city's start page"), default=True)
     synced_at = models.DateTimeField(_("last seen in the catalogue"))
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
@@ -109,7 +125,17 @@ class CatalogueState(models.Model):
     last_modified = models.CharField(max_length=100, blank=True, default="")
     offices = models.PositiveIntegerField(default=0)
     services = models.PositiveIntegerField(default=0)
-    last_error = models.CharField(max_length=100, blank=True, default="")
+    last_error = models.CharField(_("last error"), max_length=100, blank=True, default="")
+    refused_at = models.DateTimeField(
+        _("not believed since"),
+        null=True,
+        blank=True,
+        help_text=_("Since when the city's list has lacked so much that we keep the one before."),
+    )
+    refusal = models.CharField(_("what it lacked"), max_length=200, blank=True, default="")
+    believe_next = models.BooleanField(
+        _("believe the next list"), default=False, help_text=_("Set by staff, for one list.")
+    )
 
     class Meta:
         verbose_name = _("catalogue")
@@ -118,3 +144,53 @@ class CatalogueState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.services} services, {self.offices} offices"
+
+
+class CatalogueChange(models.Model):
+    """One difference between two catalogues of the city, kept as history and told to the people it concerns."""
+
+    class Kind(models.TextChoices):
+        NEW = "new", _("new")
+        RENAMED = "renamed", _("renamed")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+        RETURNED = "returned", _("returned")
+        MOVED = "moved", _("moved")
+        RULES = "rules", _("rules changed")
+
+    kind = models.CharField(_("what happened"), max_length=10, choices=Kind)
+    service = models.ForeignKey(
+        Service,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="changes",
+        verbose_name=_("service"),
+    )
+    office = models.ForeignKey(
+        Office,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="changes",
+        verbose_name=_("office"),
+    )
+    # Only what differs: {"name": ...} or {"address": ...} or the rules by name.
+    before = models.JSONField(_("before"), default=dict, blank=True)
+    after = models.JSONField(_("after"), default=dict, blank=True)
+    at = models.DateTimeField(_("seen"))
+
+    class Meta:
+        verbose_name = _("change of the catalogue")
+        verbose_name_plural = _("changes of the catalogue")
+        ordering = ("-at", "-pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(service=None, office__isnull=False)
+                | models.Q(service__isnull=False, office=None),
+                name="catalogue_change_is_about_one_thing",
+            )
+        ]
+        indexes = [models.Index(fields=("-at",), name="catalogue_change_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.service or self.office}: {self.get_kind_display()}"

@@ -31,6 +31,12 @@ class Subscriber(models.Model):
     email = EncryptedTextField(_("e-mail"), blank=True, default="")
     telephone = EncryptedTextField(_("telephone"), blank=True, default="")
     contact_consented_at = models.DateTimeField(_("agreed to storing contact data"), null=True, blank=True)
+    holds_paused_until = models.DateTimeField(
+        _("nothing is held until"),
+        null=True,
+        blank=True,
+        help_text=_("After too many holds that nobody kept. The person is still told about free times."),
+    )
     erase_after = models.DateField(
         _("erased after"), null=True, blank=True, help_text=_("Moves on while the person uses the service.")
     )
@@ -58,3 +64,26 @@ class Subscriber(models.Model):
     def seen(self, now: datetime) -> None:
         """Note, in memory, that the person did something."""
         self.last_seen_at = now
+
+
+class Profile(models.Model):
+    """Somebody a person books for: a child, a partner, a parent. With their own data and their agreement."""
+
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="profiles", verbose_name=_("person")
+    )
+    label = EncryptedTextField(_("called"))  # what the person calls them: "Mum"
+    family_name = EncryptedTextField(_("name for the city"), blank=True, default="")
+    email = EncryptedTextField(_("e-mail"), blank=True, default="")
+    telephone = EncryptedTextField(_("telephone"), blank=True, default="")
+    # That the person may give these data away was said by the person, on that day.
+    consented_at = models.DateTimeField(_("agreement confirmed"))
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"#{self.subscriber_id}/{self.pk}"

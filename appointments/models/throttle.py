@@ -1,7 +1,13 @@
 """State that keeps all processes and hosts in step: the gate, breakers, leases, signs of life."""
 
+from dataclasses import fields
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from appointments.limits import Ledger
+
+LEDGER_FIELDS = tuple(field.name for field in fields(Ledger))
 
 
 class GateState(models.Model):
@@ -19,6 +25,24 @@ class GateState(models.Model):
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     pause_reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
     refused_at = models.DateTimeField(_("last refused by the city"), null=True, blank=True)
+    refusals = models.PositiveIntegerField(_("refusals in a row"), default=0)
+    # {kind: [calls left, when that was in Unix seconds]}
+    buckets = models.JSONField(_("calls left by kind"), default=dict, blank=True)
+    line = models.CharField(_("call under way"), max_length=16, blank=True, default="")
+    line_until = models.DateTimeField(_("line kept until"), null=True, blank=True)
+    watched_at = models.DateTimeField(_("last look at a calendar"), null=True, blank=True)
+    day = models.CharField(_("day counted"), max_length=10, blank=True, default="")
+    used_today = models.PositiveIntegerField(_("calls of this day"), default=0)
+    recent_ms = models.FloatField(_("answers take lately, ms"), null=True, blank=True)
+    usual_ms = models.FloatField(_("answers usually take, ms"), null=True, blank=True)
+    measured = models.PositiveIntegerField(_("answers measured"), default=0)
+    captcha_cost = models.PositiveBigIntegerField(_("cost of the last captcha"), null=True, blank=True)
+    usual_captcha_cost = models.PositiveBigIntegerField(_("usual cost of a captcha"), null=True, blank=True)
+    slowed_at = models.DateTimeField(_("last slowed down by ourselves"), null=True, blank=True)
+    slowed_round = models.PositiveBigIntegerField(_("in round"), default=0)
+    slow_reason = models.CharField(_("because of"), max_length=20, blank=True, default="")
+    # Rises with every change: whoever has an older one reads again before writing.
+    version = models.PositiveBigIntegerField(_("version"), default=0)
 
     class Meta:
         verbose_name = _("request gate")
@@ -26,6 +50,11 @@ class GateState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.egress}: {self.used}/{self.limit}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is written here, as `limits` reckons with it."""
+        return Ledger(**{name: getattr(self, name) for name in LEDGER_FIELDS})
 
 
 class CircuitBreaker(models.Model):
@@ -42,6 +71,9 @@ class CircuitBreaker(models.Model):
     opened_at = models.DateTimeField(_("opened"), null=True, blank=True)
     open_until = models.DateTimeField(_("open until"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=100, blank=True, default="")
+    by_hand = models.BooleanField(
+        _("opened by hand"), default=False, help_text=_("Answers of the city do not close it.")
+    )
 
     class Meta:
         verbose_name = _("circuit breaker")
@@ -49,6 +81,34 @@ class CircuitBreaker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.state}"
+
+
+class StaffAlert(models.Model):
+    """Something staff should know: raised once, told once, and over once it is."""
+
+    class Told(models.TextChoices):
+        DASHBOARD = "dashboard", _("shown on the dashboard")
+        MAIL = "mail", _("by e-mail")
+        CHAT = "chat", _("in the staff chat")
+
+    key = models.CharField(_("about"), max_length=100, unique=True)
+    kind = models.CharField(_("kind"), max_length=30)
+    subject = models.CharField(_("part"), max_length=60)
+    reason = models.CharField(_("reason"), max_length=100, blank=True, default="")
+    since = models.DateTimeField(_("bad since"))
+    raised_at = models.DateTimeField(_("raised"))
+    told = models.CharField(_("told"), max_length=10, choices=Told, default=Told.DASHBOARD)
+    over_at = models.DateTimeField(_("over"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alert for staff")
+        verbose_name_plural = _("alerts for staff")
+        indexes = [
+            models.Index(fields=("since",), condition=models.Q(over_at=None), name="staff_alert_standing")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Lease(models.Model):

@@ -27,7 +27,7 @@ class Call(models.Model):
 
 
 class CallCount(models.Model):
-    """Calls of one minute, hour or day, by kind and outcome."""
+    """Calls of one minute, hour or day, by kind and outcome; with a histogram that tells how long they took."""
 
     class Span(models.TextChoices):
         MINUTE = "minute", _("minute")
@@ -41,11 +41,15 @@ class CallCount(models.Model):
     calls = models.PositiveIntegerField(_("calls"), default=0)
     milliseconds = models.PositiveBigIntegerField(_("ms in all"), default=0)
     slowest = models.PositiveIntegerField(_("slowest, ms"), default=0)
+    size = models.PositiveBigIntegerField(_("bytes in all"), default=0)
+    # {class of duration: calls}; see `appointments.durations`
+    histogram = models.JSONField(_("durations"), default=dict, blank=True)
 
     class Meta:
         verbose_name = _("calls counted")
         verbose_name_plural = _("calls counted")
         constraints = [
+            # Also the index of every question about a stretch of time.
             models.UniqueConstraint(fields=("span", "starts_at", "kind", "code"), name="call_count_once")
         ]
 

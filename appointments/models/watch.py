@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.catalogue import Office, Service
-from appointments.models.subscriber import Subscriber
+from appointments.models.subscriber import Profile, Subscriber
 from appointments.upstream.types import ServiceCount
 
 ALL_WEEKDAYS = 0b1111111  # Monday is bit 0
@@ -85,6 +85,39 @@ class Watch(models.Model):
     # [[weekday mask, from minute, to minute], ...]; Monday is bit 0, minutes of the local day, end excluded
     hours = models.JSONField(_("hours"), default=list, blank=True)
     minimum_notice_minutes = models.PositiveIntegerField(_("minimum notice in minutes"), default=0)
+
+    profile = models.ForeignKey(
+        Profile,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="watches",
+        verbose_name=_("for whom"),
+        help_text=_("Empty: for the person themselves."),
+    )
+    veto_seconds = models.PositiveSmallIntegerField(
+        _("seconds to object"), default=0, help_text=_("Before a slot is booked in mode `book`; 0: at once.")
+    )
+    resumes = models.BooleanField(
+        _("goes on after a lapse"),
+        default=True,
+        help_text=_("Whether it goes on by itself when a mailed link was not opened in time."),
+    )
+    # After booking: look for an earlier appointment, so far ahead at least, so often at most, and not all the time.
+    improve = models.BooleanField(_("improve"), default=False)
+    improves = models.ForeignKey(
+        "appointments.Booking",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="improving_watches",
+        verbose_name=_("appointment to improve"),
+    )
+    improve_gain_days = models.PositiveSmallIntegerField(_("days gained at least"), default=1)
+    improve_most_changes = models.PositiveSmallIntegerField(_("changes at most"), default=2)
+    improve_quiet_hours = models.PositiveSmallIntegerField(
+        _("hours between changes"), default=24, help_text=_("And before the appointment itself.")
+    )
 
     created_at = models.DateTimeField(_("created"))
     waiting_since = models.DateTimeField(_("waiting since"))

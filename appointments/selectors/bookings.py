@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from appointments.models import Booking, Subscriber
+from appointments.models import Booking, Office, Subscriber
 from appointments.states import HOLDING, LIVE, BookingState
 
 
@@ -39,13 +39,24 @@ def booking_of(subscriber: Subscriber, booking_id: int) -> Booking | None:
 def given_back_starts(subscribers: Iterable[int], search_id: int) -> set[tuple[int, int, datetime]]:
     """(person, office, start) of slots that these people held for this search and gave back or let lapse.
 
-    What somebody did not want once is not held for them again: no hold is extended by holding anew.
+    What somebody did not want once is not held for them again: no hold is extended by holding anew. Offices that are
+    booked as one count as one: the same time may come back at the other.
     """
-    return set(
-        Booking.objects.filter(
-            subscriber__in=subscribers,
-            search=search_id,
-            state__in=(BookingState.CANCELLED, BookingState.LAPSED),
-            reserved_at__isnull=False,
-        ).values_list("subscriber_id", "office_id", "starts_at")
-    )
+    given_back = Booking.objects.filter(
+        subscriber__in=subscribers,
+        search=search_id,
+        state__in=(BookingState.CANCELLED, BookingState.LAPSED),
+        reserved_at__isnull=False,
+    ).values_list("subscriber_id", "office_id", "starts_at", "office__shared_booking_offices")
+    starts = {(person, office, at) for person, office, at, _pool in given_back}
+    pooled = [(person, at, pool) for person, _office, at, pool in given_back if pool]
+    if pooled:
+        numbers = {number for _person, _at, pool in pooled for number in pool}
+        offices = dict(Office.objects.filter(upstream_id__in=numbers).values_list("upstream_id", "pk"))
+        starts |= {
+            (person, offices[number], at)
+            for person, at, pool in pooled
+            for number in pool
+            if number in offices
+        }
+    return starts

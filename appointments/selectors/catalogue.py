@@ -1,24 +1,26 @@
-"""Questions to the catalogue: which services a word means, where they may be booked, how many at once."""
+"""Questions to the catalogue: what may be booked, where, together with what, how often."""
 
 import re
-import unicodedata
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Sequence
+from urllib.parse import quote
 
-from rapidfuzz import fuzz
+from django.conf import settings
+from django.db.models import Q
 
+from appointments import selections
 from appointments.models import CatalogueState, Offering, Office, Service
+from appointments.selections import Facts, OfferFacts, OfficeFacts, ServiceFacts, Verdict
+from appointments.selectors.finding import alike, plain, rank_services
 from appointments.upstream.types import ServiceCount
-from appointments.words import EVERYDAY_PHRASES, TOPIC_WORDS
+from appointments.words import TOPIC_WORDS
 
 TOPICS: tuple[str, ...] = (*TOPIC_WORDS, "other")
-LONGEST_QUERY = 80
-MOST_PER_APPOINTMENT = 25
-# Below this a word is no typing error of another but another word. Found by trying everyday words.
-_SAME_WORD = 80
-_GOOD_ENOUGH = 55
-# Anmelden, abmelden, ummelden: one letter apart and opposites.
-_DIRECTION = re.compile("(an|ab|um)meld")
-_UMLAUTS = {ord(letter): written for letter, written in zip("äöüß", ("ae", "oe", "ue", "ss"), strict=True)}
+# What the city's own page calls "in person"; a service without variants is of this kind, too.
+IN_PERSON = 1
+# So alike must two names be for one service to stand in for another.
+SUCCESSOR = 70
+# 089 233-96000, (089) 233 96000, +49 89 233-96000
+_TELEPHONE = re.compile(r"(?:\+49\s?\(?89|\(?089)\)?[\s/-]{0,3}\d[\d\s-]{3,12}\d")
 
 
 def bookable_services() -> list[Service]:
@@ -31,28 +33,16 @@ def bookable_services() -> list[Service]:
 
 
 def find_services(text: str, limit: int = 6) -> list[Service]:
-    """Services that `text` may mean, best first; empty when nothing comes near.
-
-    Forgives typing errors and knows everyday words in German and English ("register adress" finds the Anmeldung).
-    """
-    words = _words(text[:LONGEST_QUERY])
-    if not words:
-        return []
-    meant = _meanings(words)
-    scored = []
-    for service in bookable_services():
-        score = _score(words, meant, plain(service.name))
-        if score >= _GOOD_ENOUGH:
-            scored.append((-score, not service.on_start_page, len(service.name), service.name, service))
-    return [entry[-1] for entry in sorted(scored, key=lambda entry: entry[:-1])][:limit]
+    """Services that `text` may mean, best first, variants folded; empty when nothing comes near."""
+    return folded(rank_services(text, bookable_services()))[:limit]
 
 
 def popular_services(topic: str) -> list[Service]:
-    """Services of one topic of the menu; "other" holds what no topic names."""
-    services = bookable_services()
+    """Services of one topic of the menu, variants folded; "other" holds what no topic names."""
+    services = folded(bookable_services())
     if topic == "other":
-        every_word = [word for words in TOPIC_WORDS.values() for word in words]
-        return [s for s in services if not any(plain(word) in plain(s.name) for word in every_word)]
+        every_word = [plain(word) for words in TOPIC_WORDS.values() for word in words]
+        return [s for s in services if not any(word in plain(s.name) for word in every_word)]
     words = [plain(word) for word in TOPIC_WORDS.get(topic, ())]
     ranked = []
     for service in services:
@@ -62,42 +52,155 @@ def popular_services(topic: str) -> list[Service]:
     return [service for _place, _name, service in sorted(ranked, key=lambda entry: entry[:2])]
 
 
-def offices_for(services: tuple[ServiceCount, ...]) -> list[Office]:
+# --- Variants --------------------------------------------------------------------------------------------
+
+
+def folded(services: Sequence[Service]) -> list[Service]:
+    """One service for each family of variants, in order: the one it is a variant of, if that is among them."""
+    by_number = {service.upstream_id: service for service in services}
+    found: dict[int, Service] = {}
+    for service in services:
+        root = service.root_parent_upstream_id or service.upstream_id
+        found.setdefault(root, by_number.get(root, service))
+    return list(found.values())
+
+
+def variants_of(service: Service) -> list[tuple[int, Service]]:
+    """(kind of variant, service) of everything bookable in the family of `service`; [] when there is no choice.
+
+    The service the others are variants of counts as the one in person, unless another says so. Kinds: 1 in person,
+    2 by telephone, 3 by video, 4 single person, 5 family, 6 small client, 7 large client.
+    """
+    root = service.root_parent_upstream_id or service.upstream_id
+    family = [
+        member
+        for member in bookable_services()
+        if (member.root_parent_upstream_id or member.upstream_id) == root
+    ]
+    if len(family) < 2:
+        return []
+    found: dict[int, Service] = {}
+    for member in sorted(family, key=lambda each: (each.variant is None, each.upstream_id != root)):
+        found.setdefault(member.variant or IN_PERSON, member)
+    return sorted(found.items()) if len(found) > 1 else []
+
+
+def successors(service: Service, limit: int = 3) -> list[Service]:
+    """What may serve instead of a service that is not offered any more: its family, then what is called alike."""
+    root = service.root_parent_upstream_id or service.upstream_id
+    ranked = []
+    for other in bookable_services():
+        if other.pk == service.pk:
+            continue
+        likeness = alike(service.name, other.name)
+        if (other.root_parent_upstream_id or other.upstream_id) == root:
+            likeness = 100
+        if likeness >= SUCCESSOR:
+            ranked.append((-likeness, other.name, other))
+    return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:2])[:limit]]
+
+
+# --- What goes together ----------------------------------------------------------------------------------
+
+
+def facts(services: Collection[int] | None = None) -> Facts:
+    """The rules about these services (the city's numbers), or about all; offices that take no bookings left out."""
+    wanted = Service.objects.filter(withdrawn_at=None)
+    offers = Offering.objects.filter(office__withdrawn_at=None, office__bookable=True)
+    if services is not None:
+        wanted = wanted.filter(upstream_id__in=services)
+        offers = offers.filter(service__upstream_id__in=services)
+    offices = Office.objects.filter(withdrawn_at=None, bookable=True).order_by("-priority", "name", "pk")
+    if services is not None:
+        offices = offices.filter(pk__in=offers.values("office"))
+    return Facts(
+        services={
+            service.upstream_id: ServiceFacts(
+                service.upstream_id,
+                service.max_quantity or 1,
+                tuple((int(other), tuple(map(int, where))) for other, where in service.combinable),
+            )
+            for service in wanted
+        },
+        offices={
+            office.upstream_id: OfficeFacts(
+                office.upstream_id,
+                office.slots_per_appointment,
+                office.slot_minutes,
+                frozenset(map(int, office.disabled_services)),
+                frozenset(map(int, office.disabled_services_mix)),
+                tuple(map(int, office.shared_booking_offices)),
+                office.exclusive,
+            )
+            for office in offices
+        },
+        offers={
+            (office, service): OfferFacts(slots, most)
+            for office, service, slots, most in offers.values_list(
+                "office__upstream_id", "service__upstream_id", "slots", "max_quantity"
+            )
+        },
+    )
+
+
+def facts_about(services: Sequence[ServiceCount]) -> Facts:
+    """The rules about these services and everything that may be added to the main one."""
+    numbers = {item.service_id for item in services}
+    for combinable in Service.objects.filter(upstream_id__in=numbers).values_list("combinable", flat=True):
+        numbers |= {int(other) for other, _where in combinable}
+    return facts(numbers)
+
+
+def judge(services: Sequence[ServiceCount]) -> Verdict:
+    """Whether these services may be booked together, and where."""
+    return selections.judge(facts({item.service_id for item in services}), services)
+
+
+def offices_for(services: Sequence[ServiceCount]) -> list[Office]:
     """Offices where all of `services` may be booked together, highest priority first, then by name.
 
     One office without a relation to one of the services would spoil the whole request, so it is left out here.
     """
-    wanted = [item.service_id for item in services]
-    offices = Office.objects.filter(withdrawn_at=None, bookable=True).order_by("-priority", "name")
-    for upstream_id in wanted:
-        offices = offices.filter(
-            pk__in=Offering.objects.filter(service__upstream_id=upstream_id).values("office")
-        )
-    return [
-        office
-        for office in offices
-        if not set(wanted) & {int(number) for number in office.disabled_services}
-        and slots_needed(office, services) <= (office.slots_per_appointment or MOST_PER_APPOINTMENT)
-    ]
+    return in_order(judge(services).offices)
 
 
-def slots_needed(office: Office, services: tuple[ServiceCount, ...]) -> int:
-    """How many slots of `office` these services take together."""
-    per_unit = dict(office.offerings.values_list("service__upstream_id", "slots"))
-    return sum(item.count * per_unit.get(item.service_id, 0) for item in services)
+def places_for(services: Sequence[ServiceCount]) -> list[Office]:
+    """The same as people know them: offices that are booked as one are listed once."""
+    known = facts({item.service_id for item in services})
+    return in_order(selections.places(known, selections.judge(known, services).offices))
 
 
-def largest_count(service: Service) -> int:
-    """How often `service` may be booked in one appointment, 1 to 25."""
-    return max(1, min(service.max_quantity or 1, MOST_PER_APPOINTMENT))
+def must_choose_office(services: Sequence[ServiceCount]) -> bool:
+    """Whether "any office" is no answer, because an office stands for no other."""
+    known = facts({item.service_id for item in services})
+    return selections.must_choose(known, selections.judge(known, services).offices)
 
 
-def may_be_combined(services: tuple[ServiceCount, ...]) -> bool:
-    """Whether the catalogue's rules allow these services in one appointment, main service first."""
-    if len({item.service_id for item in services}) != len(services):
-        return False
-    main = Service.objects.filter(upstream_id=services[0].service_id).first()
-    return main is not None and all(str(item.service_id) in main.combinable for item in services[1:])
+def with_siblings(offices: Sequence[Office], services: Sequence[ServiceCount]) -> list[Office]:
+    """`offices` and those booked as one with them that take these services, each group together."""
+    if not any(office.shared_booking_offices for office in offices):
+        return list(offices)
+    known = facts({item.service_id for item in services})
+    possible = selections.judge(known, services).offices
+    return in_order(selections.with_siblings(known, [office.upstream_id for office in offices], possible))
+
+
+def in_order(numbers: Iterable[int]) -> list[Office]:
+    """Offices by the city's numbers, in the order given."""
+    wanted = list(numbers)
+    rows = {office.upstream_id: office for office in Office.objects.filter(upstream_id__in=wanted)}
+    return [rows[number] for number in wanted if number in rows]
+
+
+def largest_count(services: Sequence[ServiceCount], service: int) -> int:
+    """How often `service` may be booked in one appointment with the others of `services`; 0: not at all."""
+    known = facts({service, *(item.service_id for item in services)})
+    return selections.largest_count(known, services, service)
+
+
+def nearest(services: Sequence[ServiceCount]) -> selections.Selection | None:
+    """The selection closest to an impossible one that can be booked."""
+    return selections.nearest(facts({item.service_id for item in services}), services)
 
 
 def catalogue_is_known() -> bool:
@@ -105,66 +208,35 @@ def catalogue_is_known() -> bool:
     return CatalogueState.objects.filter(synced_at__isnull=False).exists()
 
 
-def plain(text: str) -> str:
-    """`text` in small letters without accents, umlauts written out, everything else as blanks."""
-    text = text.lower().translate(_UMLAUTS)
-    text = unicodedata.normalize("NFKD", text)
-    return re.sub(r"[^a-z0-9а-яіїєґ]+", " ", "".join(c for c in text if not unicodedata.combining(c))).strip()
+def services_named(services: Sequence[ServiceCount]) -> dict[int, Service]:
+    """The services by the city's number, those not offered any more included."""
+    found = Service.objects.filter(upstream_id__in=[item.service_id for item in services])
+    return {service.upstream_id: service for service in found}
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in plain(text).split() if len(word) > 1]
+def withdrawn_among(services: Sequence[ServiceCount]) -> list[Service]:
+    """Those of `services` that the city does not offer any more."""
+    return list(
+        Service.objects.filter(~Q(withdrawn_at=None), upstream_id__in=[item.service_id for item in services])
+    )
 
 
-Phrase = tuple[str, ...]
+def telephone_in(offices: Iterable[Office]) -> str:
+    """The first Munich telephone number the city names in what it says about these offices; "" if there is none."""
+    for office in offices:
+        found = _TELEPHONE.search(f"{office.information} {office.hint}")
+        if found is not None:
+            return " ".join(found[0].split())
+    return ""
 
 
-@lru_cache(maxsize=1)
-def _phrases() -> tuple[tuple[Phrase, tuple[Phrase, ...]], ...]:
-    """What people say, word by word, and the parts of names it stands for, likeliest first."""
-    found: list[tuple[Phrase, tuple[Phrase, ...]]] = []
-    for said, meant in EVERYDAY_PHRASES:
-        names = tuple(tuple(plain(parts).split()) for parts in meant.split("|"))
-        found.extend((tuple(plain(phrase).split()), names) for phrase in said.split("|"))
-    return tuple(found)
+def city_page(service: int | None = None, office: int | None = None) -> str:
+    """Where the city's own page opens for this service and office (the city's numbers).
 
-
-def _likeness(word: str, other: str) -> float:
-    """How alike two words are, 0 to 100; short words have no room for errors, and opposites are not alike."""
-    if word == other:
-        return 100
-    if min(len(word), len(other)) < 4:
-        return 0
-    here, there = _DIRECTION.search(word), _DIRECTION.search(other)
-    if here and there and here[1] != there[1]:
-        return 0
-    return fuzz.ratio(word, other)
-
-
-def _meanings(words: list[str]) -> list[tuple[float, tuple[Phrase, ...]]]:
-    """The phrases said, each with its weight: how long it is and how much of the query it explains."""
-    found = []
-    for phrase, names in _phrases():
-        if all(any(_likeness(word, said) >= _SAME_WORD for word in words) for said in phrase):
-            found.append((60 + 40 * len(phrase) + 40 * min(1.0, len(phrase) / len(words)), names))
-    return found
-
-
-def _score(words: list[str], meant: list[tuple[float, tuple[Phrase, ...]]], name: str) -> float:
-    """How well a service's plain name fits: the words themselves (up to 140), and the best phrase that means it."""
-    name_words, compact = name.split(), name.replace(" ", "")
-    direct = [
-        max(max(_likeness(word, other), 95 * (len(word) > 4 and word in other)) for other in name_words)
-        for word in words
-    ]
-    hits = [likeness for likeness in direct if likeness >= _SAME_WORD]
-    score = sum(hits) / len(words)
-    if _likeness("".join(words), compact) >= _SAME_WORD:
-        score += 40
-    by_meaning = [
-        weight - 8 * rank
-        for weight, names in meant
-        for rank, parts in enumerate(names)
-        if all(part in compact for part in parts)
-    ]
-    return score + max(by_meaning, default=0.0)
+    Source: the address its page answers to, `#/services/{serviceId}/locations/{officeId}`.
+    """
+    address = settings.CITY_BOOKING_PAGE
+    if service is None:
+        return address
+    address += f"#/services/{quote(str(service))}"
+    return address if office is None else f"{address}/locations/{quote(str(office))}"

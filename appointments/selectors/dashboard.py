@@ -1,10 +1,8 @@
 """What is going on now, for staff: one bounded handful of queries, whatever the size of the tables."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from statistics import quantiles
 
 from django.conf import settings
 from django.core.cache import cache
@@ -12,21 +10,21 @@ from django.db.models import Count, Min, Q, Value
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from appointments.limits import QUIET_GAP
 from appointments.models import (
     Booking,
     BookingEvent,
     Call,
     CircuitBreaker,
-    GateState,
     Heartbeat,
     OutboxMessage,
     Sighting,
     Slot,
+    StaffAlert,
     Watch,
 )
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors import health
+from appointments.selectors import traffic as city_traffic
 from appointments.states import LIVE, BookingState
 from appointments.upstream.errors import ERROR_BY_CODE, NOTHING_FREE_CODES, SlotTaken
 
@@ -38,35 +36,6 @@ SLOW_PART_SECONDS = 10
 LOST_RACES = frozenset(
     {"taken", *NOTHING_FREE_CODES, *(c for c, error in ERROR_BY_CODE.items() if error is SlotTaken)}
 )
-TOO_MANY_REQUESTS = 429
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much of the city's limit is used. `used` counts as the city counts: until its quiet gap is over."""
-
-    used: int
-    round_cap: int
-    limit: int
-    rounds: int
-    state: str  # "ready", "calling", "resting" or "paused"
-    until: datetime | None
-    reason: str
-
-    @property
-    def share(self) -> int:
-        """Used share of the city's limit in percent, at most 100."""
-        return min(100, round(100 * self.used / self.limit)) if self.limit else 0
-
-    @property
-    def cap_share(self) -> int:
-        """Where the part that only bookings may use begins, in percent."""
-        return min(100, round(100 * self.round_cap / self.limit)) if self.limit else 0
-
-    @property
-    def reserve_share(self) -> int:
-        """The part that only bookings may use, in percent."""
-        return 100 - self.cap_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +91,6 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How often an outcome came in the last hour."""
-
-    code: str
-    calls: int
-    percent: float
-    bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """Calls of the last hour. Response times in milliseconds; None without any call."""
-
-    calls: int
-    last_minute: int
-    p50: int | None
-    p95: int | None
-    bad_percent: float
-    outcomes: tuple[Outcome, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Outbox:
     """Messages that are due and not sent, and how long the oldest has been waiting."""
 
@@ -165,6 +112,7 @@ class SlowPart:
     """What costs a walk over many rows."""
 
     hours: tuple[Hour, ...]
+    days: tuple[city_traffic.Day, ...]
     told: int
     given_up: int
     watches: Watches
@@ -177,7 +125,7 @@ class Overview:
     now: datetime
     components: list[health.Component]
     sight: health.CitySight
-    budget: Budget
+    budget: city_traffic.Budget
     breakers: list[CircuitBreaker]
     queues: list[Queue]
     watches: Watches
@@ -185,7 +133,9 @@ class Overview:
     bookings: list[tuple[BookingState, int]]
     funnel: Funnel
     recent: list[Happening]
-    traffic: Traffic
+    traffic: city_traffic.Traffic
+    days: tuple[city_traffic.Day, ...]
+    alerts: list[StaffAlert]
     outbox: Outbox
     given_up: int
     hours: tuple[Hour, ...]
@@ -200,7 +150,7 @@ def overview(now: datetime) -> Overview:
     """Read it all. `now` is aware."""
     beats = {beat.name: beat for beat in Heartbeat.objects.all()}
     breakers = list(CircuitBreaker.objects.order_by("name"))
-    gate = GateState.objects.filter(egress=settings.EGRESS_NAME).first()
+    gate = city_traffic.gate_state()
     by_name = {breaker.name: breaker for breaker in breakers}
     today = timezone.make_aware(datetime.combine(timezone.localdate(now), time.min))
     token = health.captcha_token()
@@ -209,7 +159,7 @@ def overview(now: datetime) -> Overview:
         now=now,
         components=health.components_from(beats, by_name, token, now),
         sight=health.sight_from(beats, by_name, token, gate, now),
-        budget=_budget(gate, now),
+        budget=city_traffic.budget(gate, now),
         breakers=breakers,
         queues=queues(now),
         watches=slow.watches,
@@ -217,7 +167,9 @@ def overview(now: datetime) -> Overview:
         bookings=live_bookings(),
         funnel=_funnel(today, slow.told),
         recent=_recent(),
-        traffic=_traffic(now),
+        traffic=city_traffic.traffic(now),
+        days=slow.days,
+        alerts=city_traffic.alerts(),
         outbox=outbox(now),
         given_up=slow.given_up,
         hours=slow.hours,
@@ -278,20 +230,6 @@ def outbox(now: datetime) -> Outbox:
     due = OutboxMessage.objects.filter(sent_at=None, failed_at=None, available_at__lte=now)
     row = due.aggregate(n=Count("pk"), oldest=Min("created_at"))
     return Outbox(row["n"], now - row["oldest"] if row["oldest"] else None)
-
-
-def _budget(gate: GateState | None, now: datetime) -> Budget:
-    gate = gate or GateState(egress=settings.EGRESS_NAME)
-    rested = gate.last_call_at is None or gate.last_call_at <= now - QUIET_GAP
-    used = 0 if rested else gate.used
-    state, until = "ready", None
-    if gate.paused_until and gate.paused_until > now:
-        state, until = "paused", gate.paused_until
-    elif used >= gate.round_cap and gate.last_call_at:
-        state, until = "resting", gate.last_call_at + QUIET_GAP
-    elif used:
-        state = "calling"
-    return Budget(used, gate.round_cap, gate.limit, gate.rounds, state, until, gate.pause_reason)
 
 
 def _funnel(today: datetime, told: int) -> Funnel:
@@ -356,39 +294,6 @@ def _recent() -> list[Happening]:
     return sorted(happenings, key=lambda happening: happening.at, reverse=True)[:RECENT_SHOWN]
 
 
-def _traffic(now: datetime) -> Traffic:
-    rows = Call.objects.filter(at__gte=now - timedelta(hours=1)).values_list(
-        "at", "status", "code", "milliseconds"
-    )
-    codes: Counter[str] = Counter()
-    bad_codes: Counter[str] = Counter()
-    last_minute, times = 0, []
-    for at, status, code, milliseconds in rows:
-        codes[code] += 1
-        bad_codes[code] += status is None or status >= 500 or status == TOO_MANY_REQUESTS
-        last_minute += at > now - timedelta(minutes=1)
-        times.append(milliseconds)
-    total = len(times)
-    return Traffic(
-        calls=total,
-        last_minute=last_minute,
-        p50=percentile(times, 50),
-        p95=percentile(times, 95),
-        bad_percent=round(100 * bad_codes.total() / total, 1) if total else 0.0,
-        outcomes=tuple(
-            Outcome(code, count, round(100 * count / total, 1), bad_codes[code] > 0)
-            for code, count in codes.most_common(8)
-        ),
-    )
-
-
-def percentile(values: Sequence[int], percent: int) -> int | None:
-    """The `percent`-th percentile, None without values."""
-    if len(values) < 2:
-        return values[0] if values else None
-    return round(quantiles(values, n=100, method="inclusive")[percent - 1])
-
-
 def _slow_part(now: datetime, today: datetime) -> SlowPart:
     """Read at most every `SLOW_PART_SECONDS` by one process."""
     key = f"dashboard:slow:{today:%Y%m%d}"
@@ -398,7 +303,9 @@ def _slow_part(now: datetime, today: datetime) -> SlowPart:
             told=Count("pk", filter=Q(kind="slots_opened", sent_at__gte=today)),
             given_up=Count("pk", filter=Q(failed_at__gte=today) & ~Q(last_error=OVERTAKEN)),
         )
-        kept = SlowPart(_hours(now), messages["told"], messages["given_up"], watches())
+        kept = SlowPart(
+            _hours(now), city_traffic.days(now), messages["told"], messages["given_up"], watches()
+        )
         cache.set(key, kept, SLOW_PART_SECONDS)
     return kept
 

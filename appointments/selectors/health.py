@@ -12,8 +12,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import F
 
-from appointments.limits import QUIET_GAP
-from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
+from appointments.limits import QUIET_GAP, is_quota_used_up
+from appointments.models import Call, CircuitBreaker, CityDialect, GateState, Heartbeat, PollTarget
+from appointments.selectors.traffic import city_rules
+from appointments.upstream.dialects import HOPELESS
 from captcha.models import CaptchaToken
 from captcha.modes import current_mode
 
@@ -58,7 +60,7 @@ class CitySight:
     """Whether the watch sees, since when, and if not, why.
 
     `reason` is "" while it sees, else one of "starting", "slow_down", "maintenance", "no_answer", "not_understood",
-    "captcha". It is the present moment: who tells people adds a grace of their own.
+    "captcha", "quota". It is the present moment: who tells people adds a grace of their own.
     """
 
     sees: bool
@@ -136,9 +138,13 @@ def sight_from(
         return CitySight(sees=False, since=now, reason="starting")
     if gate and gate.paused_until and gate.paused_until > now:
         return CitySight(sees=False, since=gate.refused_at or gate.last_call_at or now, reason="slow_down")
+    if gate and is_quota_used_up(gate.ledger, now, city_rules()):
+        return CitySight(sees=False, since=gate.watched_at or now, reason="quota")
     watching = breakers.get("watching")
     if watching and watching.state != CircuitBreaker.State.CLOSED:
         return CitySight(sees=False, since=watching.opened_at or now, reason=_reason(watching.reason))
+    if (speechless := _speechless(now)) is not None:
+        return CitySight(sees=False, since=speechless.found_at, reason="not_understood")
     if not _answers_come(beats, now):
         since = good.at if good else trouble.at if trouble else now
         return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
@@ -164,6 +170,13 @@ def _answers_come(beats: Mapping[str, Heartbeat], now: datetime) -> bool:
         return False
     troubled = trouble is not None and trouble.at > good.at
     return now - good.at <= (FRESH if troubled else FRESH + QUIET_GAP)
+
+
+def _speechless(now: datetime) -> CityDialect | None:
+    """The finding that the city speaks no dialect of ours, while it stands: it answers, and tells us nothing."""
+    return CityDialect.objects.filter(
+        address=settings.MUNICH_API_URL[:300], dialect__in=HOPELESS, until__gt=now
+    ).first()
 
 
 def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:

@@ -22,7 +22,7 @@ from appointments.models import Booking, BookingEvent, Slot, Subscriber, Watch
 from appointments.services.contact import clean_custom_text, missing_contact
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
-from appointments.states import ENDED, HOLDING, LIVE, TRANSITIONS, BookingState
+from appointments.states import ENDED, HOLDING, LIVE, BookingState, step_between
 
 S = BookingState
 Wish = Booking.Wish
@@ -35,12 +35,14 @@ LOADED = ("subscriber", "watch__search", "search", "office", "main_service")
 def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = "", **fields: Any) -> Booking:
     """Move `booking` one step along `TRANSITIONS` and write the step down.
 
-    The update is conditional on the state we saw, so of two workers exactly one moves it.
-    Why a person gives it back stays written down until it is over, whatever happens on the way.
-    Raises `IllegalTransition`, or `StaleBooking` when the other worker was first.
+    The update is conditional on the state we saw and on what the step demands of the row, so of two workers exactly
+    one moves it. Why a person gives it back stays written down until it is over, whatever happens on the way.
+    Raises `IllegalTransition`, or `StaleBooking` when the other worker was first or the wish has changed.
     """
-    if to not in TRANSITIONS[BookingState(booking.state)]:
-        raise IllegalTransition(f"{booking.state} -> {to}")
+    source = BookingState(booking.state)
+    step = step_between(source, to)
+    if step is None:
+        raise IllegalTransition(f"{source} -> {to}")
     fields |= {"state": to, "state_since": now, "reason": reason}
     if to not in ENDED and "wish" not in fields:
         fields["reason"] = Case(When(wish=Wish.RELEASE, then=F("reason")), default=Value(reason))
@@ -48,9 +50,9 @@ def advance(booking: Booking, to: BookingState, *, now: datetime, reason: str = 
     if to in ENDED:
         fields |= {"ended_at": now, "follow_at": None, "remind_at": None, "retry_at": None}
     with transaction.atomic():
-        if not Booking.objects.filter(pk=booking.pk, state=booking.state).update(**fields):
+        if not Booking.objects.filter(pk=booking.pk, state=source, **step.given).update(**fields):
             raise StaleBooking(booking.pk)
-        BookingEvent.objects.create(booking=booking, state=to, reason=reason, at=now)
+        BookingEvent.objects.create(booking=booking, source=source, state=to, reason=reason, at=now)
     # With what the next step needs, in one query: the step is often a request that others race for.
     booking.refresh_from_db(from_queryset=Booking.objects.select_related(*LOADED))
     return booking

@@ -1,44 +1,59 @@
-"""The one place all calls to the city pass: counted as the city counts, shared by all processes and hosts."""
+"""The one place all calls to the city pass: counted as the city counts, shared by all processes and hosts.
 
+What may be called is arithmetic (`limits`); this file asks it, keeps the answer where everybody sees it, and writes
+down how each call went.
+"""
+
+import logging
+import random
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Case, F, Q, Value, When
 
 from appointments import limits
-from appointments.models import Call, GateState
+from appointments.limits import Ledger, Rules, Wait
+from appointments.models import Call
 from appointments.services import breakers
+from appointments.services.gate_stores import DatabaseLedger, LedgerStore, LedgerUnreachable, change
 from appointments.services.health import beat
 from appointments.upstream.errors import DOUBTFUL_CODES, GateClosed
 from appointments.upstream.types import CallKind
 
-# One breaker per kind of operation. Bookings have none: a person waits, and each call decides for itself.
+logger = logging.getLogger(__name__)
+
+# One breaker per kind of operation, so that what works goes on when something else fails.
 BREAKER_OF = {
     CallKind.CATALOGUE: "catalogue",
     CallKind.SWEEP: "watching",
     CallKind.DETAIL: "watching",
     CallKind.PROBE: "watching",
     CallKind.CAPTCHA: "captcha",
+    CallKind.FOLLOW: "following",
+    CallKind.BOOKING: "booking",
 }
-_BROKEN_CODES = DOUBTFUL_CODES | {
-    "notUnderstood",
-    "connectionFailed",
-    "timeout",
-    "interrupted",
-    "serverError",
-    "frameworkError",
-    "gatewayError",
-    "serviceUnavailable",
-    "rateLimitExceeded",
-}
+_DOWN_CODES = frozenset(
+    {"connectionFailed", "timeout", "serviceUnavailable", "zmsClientCommunicationError", "gatewayError"}
+)
+_BROKEN_CODES = (
+    DOUBTFUL_CODES
+    | _DOWN_CODES
+    | {"notUnderstood", "interrupted", "serverError", "frameworkError", "rateLimitExceeded"}
+)
 MAINTENANCE_CODE = "serviceUnavailable"
 REFUSED_CODES = frozenset({"IP_BLACKLISTED", "ipBlacklisted"})
 HTTP_TOO_MANY_REQUESTS = 429
-_COUNT = BigIntegerField()
+# One request at a time, a little apart: how long others wait before they are told to come again, and how long a
+# booking does before it goes all the same, because somebody else is after the same slot.
+PATIENCE, NAP = timedelta(seconds=1), timedelta(milliseconds=50)
+BOOKING_PATIENCE, BOOKING_NAP = timedelta(milliseconds=100), timedelta(milliseconds=10)
+COME_AGAIN = timedelta(milliseconds=200)
+UNREACHABLE_PAUSE = timedelta(seconds=5)
 
 
 @dataclass
@@ -47,6 +62,8 @@ class RecordedCall:
 
     kind: CallKind
     sent_at: datetime
+    line: str = ""
+    round: int = 0
     started: float = field(default_factory=monotonic)
     status: int | None = None
     code: str = ""
@@ -76,137 +93,202 @@ class RecordedCall:
             and self.code not in _BROKEN_CODES
         )
 
+    @property
+    def counts_as_failure(self) -> bool:
+        """Whether the breaker of its kind should hear of it.
 
-class DatabaseGate:
-    """`Gate` on one row per egress address; one conditional UPDATE admits a call."""
+        A refused rate is our own fault. Losing a race or sending odd data also ends in errors without a name, so of
+        a booking only counts what says that nobody is there.
+        """
+        if self.went_well or self.status == HTTP_TOO_MANY_REQUESTS:
+            return False
+        return self.kind != CallKind.BOOKING or self.code in _DOWN_CODES
 
-    def __init__(self, egress: str, clock: Callable[[], datetime]) -> None:
-        self.egress = egress
+
+class CityGate:
+    """`Gate` on one ledger per egress address.
+
+    `sleep` is used while another call of ours is under way: a tenth of a second at most for a booking.
+    """
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        clock: Callable[[], datetime],
+        *,
+        rules: Rules | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.store = store
         self.clock = clock
+        self.rules = rules or Rules()
+        self._sleep = sleep
 
     @contextmanager
-    def admit(self, kind: CallKind) -> Iterator[RecordedCall]:
-        """Admit one call and record how it went. Raises `GateClosed` when it has to wait."""
-        now = self.clock()
-        breaker = BREAKER_OF.get(kind)
-        if breaker and (until := breakers.blocked_until(breaker, now=now)):
-            raise GateClosed(until, "breakerOpen")
-        self._count(kind, now)
-        call = RecordedCall(kind=kind, sent_at=now)
+    def admit(self, kind: CallKind, *, for_booking: bool = False) -> Iterator[RecordedCall]:
+        """Admit one call and record how it went. Raises `GateClosed` when it has to wait.
+
+        `for_booking`: a captcha that a booking waits for. It may use what is reserved for bookings.
+        """
+        call = self._enter(CallKind(kind), for_booking)
         try:
             yield call
         finally:
             self._record(call)
 
-    def _count(self, kind: CallKind, now: datetime) -> None:
-        """Take one call out of this round's budget, or raise `GateClosed`."""
-        quiet = Q(last_call_at=None) | Q(last_call_at__lte=now - limits.QUIET_GAP)
-        if kind == CallKind.BOOKING:
-            affordable = Q(used__lt=F("limit") - 1)
-        elif kind == CallKind.CAPTCHA:
-            affordable = Q(used__lt=F("limit") - 3)  # often the first step of a booking, never its last
-        else:
-            affordable = Q(used__lt=F("round_cap"))
-        for _attempt in range(2):
-            admitted = GateState.objects.filter(
-                Q(paused_until=None) | Q(paused_until__lte=now), quiet | affordable, egress=self.egress
-            ).update(
-                used=Case(When(quiet, then=Value(1)), default=F("used") + 1, output_field=_COUNT),
-                rounds=Case(When(quiet, then=F("rounds") + 1), default=F("rounds"), output_field=_COUNT),
-                round_cap=Case(
-                    When(quiet, then=self._grown_cap(now)), default=F("round_cap"), output_field=_COUNT
-                ),
-                last_call_at=now,
-            )
-            if admitted:
-                return
-            _state, created = GateState.objects.get_or_create(egress=self.egress)
-            if not created:
-                break
-        raise GateClosed(self.opens_at(now))
+    @property
+    def for_bookings(self) -> "GateForBookings":
+        """This gate as bookings use it to get a captcha token."""
+        return GateForBookings(self)
 
-    @staticmethod
-    def _grown_cap(now: datetime) -> Case:
-        """A new round after one without a refusal may be one call larger, up to two thirds of the limit."""
-        calm = Q(refused_at=None) | Q(refused_at__lte=now - timedelta(minutes=5))
-        return Case(
-            When(
-                calm
-                & Q(round_cap__lt=F("limit") * 2 / 3)
-                & Q(round_cap__lt=F("limit") - limits.BOOKING_RESERVE),
-                then=F("round_cap") + 1,
-            ),
-            default=F("round_cap"),
-            output_field=_COUNT,
-        )
+    def read(self) -> Ledger:
+        """The ledger as it is now. Raises `LedgerUnreachable`."""
+        return self.store.read()[0]
 
-    def opens_at(self, now: datetime) -> datetime:
-        """When the next call of watching may pass; for callers that were refused."""
-        state = GateState.objects.get(egress=self.egress)
-        if state.paused_until and state.paused_until > now:
-            return state.paused_until
-        return (state.last_call_at or now) + limits.QUIET_GAP
+    def opens_at(self, now: datetime, kind: CallKind = CallKind.SWEEP) -> datetime:
+        """When the next call of this kind may pass: `now` if it may now."""
+        verdict = limits.admit(self.read(), kind, now, self.rules, line="")
+        return verdict.until if isinstance(verdict, Wait) else now
+
+    def note_captcha_cost(self, cost: int | None) -> None:
+        """Hear what the last captcha cost: one that became much dearer is a sign to ask less."""
+        now = self.clock()
+        if cost:
+            self._change(lambda book: limits.note_captcha_cost(book, cost, now))
+
+    def lift_pause(self) -> None:
+        """Staff know better than the last refusal: calls pass again at once, in small rounds."""
+        self._change(lambda book: replace(book, paused_until=None, pause_reason="", refusals=0))
+
+    # Before the call
+
+    def _enter(self, kind: CallKind, for_booking: bool) -> RecordedCall:
+        now = self.clock()
+        breaker = BREAKER_OF[kind]
+        entry = breakers.enter(breaker, now=now)
+        if entry.until is not None:
+            raise GateClosed(entry.until, "breakerOpen")
+        try:
+            return self._count(kind, for_booking)
+        except GateClosed:
+            if entry.probing:
+                # Nothing was asked, so nothing was learned: the next call is the probe.
+                breakers.give_back_probe(breaker, now=now)
+            raise
+
+    def _count(self, kind: CallKind, for_booking: bool) -> RecordedCall:
+        """Take one call out of this round's budget, or raise `GateClosed`. Waits a little for those before it."""
+        hurries = for_booking or kind == CallKind.BOOKING
+        patience, nap = (BOOKING_PATIENCE, BOOKING_NAP) if hurries else (PATIENCE, NAP)
+        line, waited = secrets.token_hex(8), timedelta()
+        while True:
+            now = self.clock()
+            verdict = self._admit(kind, now, line, for_booking, push=hurries and waited >= patience)
+            if isinstance(verdict, Ledger):
+                return RecordedCall(kind=kind, sent_at=now, line=line, round=verdict.rounds)
+            if verdict.why == "distance":
+                nap = verdict.until - now
+            elif verdict.why != "line":
+                raise GateClosed(verdict.until)
+            if waited >= patience:
+                raise GateClosed(now + COME_AGAIN)
+            self._sleep(nap.total_seconds())
+            waited += nap
+
+    def _admit(
+        self, kind: CallKind, now: datetime, line: str, for_booking: bool, *, push: bool
+    ) -> Ledger | Wait:
+        verdict: Ledger | Wait = Wait(now, "line")
+
+        def step(book: Ledger) -> Ledger | None:
+            nonlocal verdict
+            verdict = limits.admit(book, kind, now, self.rules, line=line, for_booking=for_booking, push=push)
+            return verdict if isinstance(verdict, Ledger) else None
+
+        try:
+            change(self.store, step, pause=_pause)
+        except LedgerUnreachable:
+            # Nobody knows what others have used: not asking is the cautious side.
+            logger.error("Gate: ledger unreachable")
+            raise GateClosed(now + UNREACHABLE_PAUSE, "gateUnreachable") from None
+        return verdict
+
+    # After it
+
+    def _change(self, step: Callable[[Ledger], Ledger]) -> tuple[Ledger, int] | None:
+        try:
+            changed = change(self.store, step, pause=_pause)
+        except LedgerUnreachable:
+            logger.error("Gate: ledger unreachable")
+            return None
+        if changed is not None:
+            self.store.mirror(*changed)
+        return changed
 
     def _record(self, call: RecordedCall) -> None:
         now = self.clock()
         code = call.code or "interrupted"
         took = call.answered_after if call.answered_after is not None else monotonic() - call.started
+        outcome = limits.Outcome(
+            kind=call.kind,
+            line=call.line,
+            took=timedelta(seconds=took),
+            refused=call.status == HTTP_TOO_MANY_REQUESTS,
+            blacklisted=code in REFUSED_CODES,
+            limit=call.limit,
+            remaining=call.remaining,
+        )
+        self._change(lambda book: limits.after_call(book, outcome, now))
         with transaction.atomic():
-            state = GateState.objects.get(egress=self.egress)
-            changes = self._learn(state, call, now)
-            GateState.objects.filter(pk=state.pk).update(**changes)
             Call.objects.create(
                 at=call.sent_at,
                 kind=call.kind,
-                round=state.rounds,
+                round=call.round,
                 status=call.status,
                 code=code[:60],
                 milliseconds=round(took * 1000),
                 size=call.size,
             )
-            breaker = BREAKER_OF.get(call.kind)
+            beat("city" if call.went_well else "city:trouble", now=now, detail=code)
             if call.went_well:
-                beat("city", now=now, detail=code)
-                if breaker:
-                    breakers.record_success(breaker, now=now)
-            else:
-                beat("city:trouble", now=now, detail=code)
-                if breaker and call.status != HTTP_TOO_MANY_REQUESTS:
-                    breakers.record_failure(breaker, code, now=now, maintenance=code == MAINTENANCE_CODE)
-
-    @staticmethod
-    def _learn(state: GateState, call: RecordedCall, now: datetime) -> dict[str, object]:
-        """What this call taught about the city's count."""
-        # The city's window restarted when it took the request, which may be as late as the answer.
-        later = Q(last_call_at=None) | Q(last_call_at__lt=now)
-        changes: dict[str, object] = {
-            "last_call_at": Case(When(later, then=Value(now)), default=F("last_call_at"))
-        }
-        if call.status == HTTP_TOO_MANY_REQUESTS:
-            changes |= {
-                "paused_until": now + limits.QUIET_GAP,
-                "pause_reason": "slow_down",
-                "refused_at": now,
-                "round_cap": limits.shrink_round(state.round_cap),
-            }
-        elif call.code in REFUSED_CODES:
-            changes |= {"paused_until": now + timedelta(days=1), "pause_reason": "refused", "refused_at": now}
-        if call.limit:
-            changes["limit"] = call.limit
-            if call.limit != state.limit:
-                # A limit just learned sets the size of rounds anew; growing and shrinking go on from there.
-                changes["round_cap"] = min(limits.largest_round(call.limit), max(state.round_cap, 40))
-            if call.remaining is not None:
-                # Never less than our own count: several replicas of the city may each keep their own.
-                changes["used"] = Case(
-                    When(
-                        used__lt=limits.used_from_headers(call.limit, call.remaining),
-                        then=Value(limits.used_from_headers(call.limit, call.remaining)),
-                    ),
-                    default=F("used"),
-                    output_field=_COUNT,
+                breakers.record_success(BREAKER_OF[call.kind], now=now)
+            elif call.counts_as_failure:
+                breakers.record_failure(
+                    BREAKER_OF[call.kind], code, now=now, maintenance=code == MAINTENANCE_CODE
                 )
-        return changes
+
+
+class DatabaseGate(CityGate):
+    """The gate on the database: one conditional UPDATE admits a call."""
+
+    def __init__(
+        self,
+        egress: str,
+        clock: Callable[[], datetime],
+        *,
+        rules: Rules | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(DatabaseLedger(egress), clock, rules=rules, sleep=sleep)
+
+
+class GateForBookings:
+    """The gate for captchas that bookings wait for."""
+
+    def __init__(self, gate: CityGate) -> None:
+        self._gate = gate
+
+    @contextmanager
+    def admit(self, kind: CallKind) -> Iterator[RecordedCall]:
+        """As `CityGate.admit`, with the bookings' reserve."""
+        with self._gate.admit(kind, for_booking=True) as call:
+            yield call
+
+
+def _pause(turn: int) -> None:
+    """Let others finish: at once at first, then after moments of random length, so that equals part ways."""
+    if turn > 2:
+        time.sleep(random.uniform(0, 0.001 * min(turn, 10)))
 
 
 def _number(text: str | None) -> int | None:

@@ -18,7 +18,7 @@ from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
 from appointments.services.reserving import DEFAULT_HOLD, LAPSE_MARGIN, tell_uncertain
 from appointments.services.visits import remind_of_visits
-from appointments.states import BookingState
+from appointments.states import CALLING, BookingState
 
 S = BookingState
 Wish = Booking.Wish
@@ -45,9 +45,7 @@ def sweep_bookings(*, now: datetime) -> dict[str, int]:
 
 def _stale_leases(now: datetime) -> int:
     """A worker died with a call in hand: its outcome is unknown."""
-    stale = Booking.objects.filter(
-        lease_until__lt=now, state__in=(S.RESERVING, S.PRECONFIRMING, S.CANCELLING)
-    )
+    stale = Booking.objects.filter(lease_until__lt=now, state__in=sorted(CALLING))
     found = 0
     for booking in stale.select_related("office", "subscriber")[:BATCH]:
         found += 1

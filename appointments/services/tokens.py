@@ -26,10 +26,13 @@ class TokenSource:
     clock: Callable[[], datetime]
     patience: timedelta = captcha.WAIT_LIMIT
     run: Callable[[Callable[[], object]], object] | None = None
+    # Told what the last captcha cost whenever there is a new token.
+    note_cost: Callable[[int | None], None] | None = None
     _used: str = field(default="", repr=False)
 
     def token(self) -> str:
         """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
+        before = self._used
         self._used = captcha.get_token(
             self.transport,
             site=self.site,
@@ -38,6 +41,8 @@ class TokenSource:
             wait=self.patience,
             run=self.run,
         )
+        if self._used != before and self.note_cost is not None:
+            self.note_cost(captcha.verification_status(self.site, self.clock()).cost)
         return self._used
 
     def use(self, ask: Callable[[str], T], *, needed: bool) -> T:

@@ -11,8 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from appointments.limits import shrink_round
-from appointments.models import Booking, GateState, OutboxMessage, PollTarget, Subscriber, Watch
+from appointments.models import Booking, OutboxMessage, PollTarget, Subscriber, Watch
 from appointments.services.bookings import advance_after_call
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
@@ -94,17 +93,8 @@ def hear_of_token(*, now: datetime, **_about: object) -> None:
 
 
 def hear_of_cost(*, site: str, ratio: float, now: datetime, **_about: object) -> None:
-    """Challenges have become dear, which asks for fewer calls: rounds are halved and grow again one by one."""
-    logger.error(
-        "Captcha: dear challenges, polling at half its rate", extra={"site": site, "ratio": round(ratio)}
-    )
-    egress = site.rpartition("|")[2]
-    for gate in GateState.objects.filter(egress=egress):
-        smaller = shrink_round(gate.round_cap)
-        # Counted like a refusal, so that rounds stay small for a while.
-        GateState.objects.filter(pk=gate.pk, round_cap=gate.round_cap).update(
-            round_cap=smaller, refused_at=now
-        )
+    """Challenges have become dear, a request to slow down: staff hear of it, the gate slows by itself."""
+    logger.error("Captcha: dear challenges", extra={"site": site, "ratio": round(ratio)})
 
 
 def offer_watching(site: str, *, now: datetime) -> int:

@@ -1,14 +1,16 @@
 """A person's watches: made, changed, paused, snoozed, ended."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
+from appointments import selections
 from appointments.errors import InvalidValue, NotAllowed, WatchLimitReached
 from appointments.models import Office, Search, Service, Subscriber, Watch, WatchOffice
 from appointments.models.watch import HORIZON, WHOLE_DAY
-from appointments.selectors.catalogue import largest_count, may_be_combined, offices_for
+from appointments.selectors.catalogue import facts, in_order, offices_for, with_siblings
 from appointments.selectors.watches import MOST_WATCHES, MUNICH, chosen_offices
 from appointments.services.matching import tell_known_slots
 from appointments.services.outbox import enqueue
@@ -65,28 +67,44 @@ def change_watch(watch: Watch, wish: WatchWish, *, now: datetime) -> Watch:
 def check_wish(wish: WatchWish, *, now: datetime) -> list[Office]:
     """The offices the wish means. Raises `InvalidValue` naming the point that cannot be.
 
-    Reasons: "unknown", "count", "not_combinable", "no_office", "past", "reversed", "too_far", "hours", "mode".
+    Reasons: those of `selections.Reason` with their details (`service`, `office`, `most`, `needed`), "exclusive" where
+    one office has to be chosen on purpose, "past", "reversed", "too_far", "hours", "mode".
     """
-    services = {s.upstream_id: s for s in Service.objects.filter(withdrawn_at=None)}
-    if not wish.services or any(item.service_id not in services for item in wish.services):
-        raise InvalidValue("services", "unknown")
-    for item in wish.services:
-        most = largest_count(services[item.service_id])
-        if not 1 <= item.count <= most:
-            raise InvalidValue("services", "count", most=most)
-    if len(wish.services) > 1 and not may_be_combined(wish.services):
-        raise InvalidValue("services", "not_combinable")
-    possible = offices_for(wish.services)
+    known = facts({item.service_id for item in wish.services})
+    verdict = selections.judge(known, wish.services)
+    if verdict.problem is not None:
+        raise _invalid("services", verdict.problem)
+    possible = in_order(verdict.offices)
     by_id = {office.pk: office for office in possible}
     offices = [by_id[pk] for pk in wish.office_ids if pk in by_id] if wish.office_ids else possible
     if not offices:
-        raise InvalidValue("offices", "no_office")
+        raise _invalid("offices", _why_not(verdict, wish))
+    if not wish.office_ids and selections.must_choose(known, verdict.offices):
+        raise InvalidValue("offices", "exclusive")
     _check_days(wish, now.astimezone(MUNICH).date())
     if any(not 0 < mask < 128 or not 0 <= start < end <= 1440 for mask, start, end in wish.hours):
         raise InvalidValue("hours", "hours")
     if wish.mode not in Watch.Mode.values:
         raise InvalidValue("mode", "mode")
     return offices
+
+
+def _invalid(field: str, problem: selections.Problem) -> InvalidValue:
+    return InvalidValue(
+        field,
+        problem.reason,
+        service=problem.service,
+        office=problem.office,
+        most=problem.most,
+        needed=problem.needed,
+    )
+
+
+def _why_not(verdict: selections.Verdict, wish: WatchWish) -> selections.Problem:
+    """Why none of the chosen offices takes it, though others do."""
+    chosen = set(Office.objects.filter(pk__in=wish.office_ids).values_list("upstream_id", flat=True))
+    problems = [problem for problem in verdict.refusals if problem.office in chosen]
+    return problems[0] if problems else selections.Problem(selections.Reason.NO_OFFICE)
 
 
 def _check_days(wish: WatchWish, today: date) -> None:
@@ -141,7 +159,10 @@ def _apply(watch: Watch, wish: WatchWish, offices: list[Office], *, now: datetim
 
 
 def spread_watch(watch: Watch, offices: list[Office], *, now: datetime) -> None:
-    """Write the (office, hours) lines that matching reads."""
+    """Write the (office, hours) lines that matching reads.
+
+    Offices booked as one with a chosen one get lines of the same preference: the city deals their times out in turn.
+    """
     first, last = watch.window(now.astimezone(MUNICH).date())
     WatchOffice.objects.filter(watch=watch).delete()
     WatchOffice.objects.bulk_create(
@@ -157,9 +178,19 @@ def spread_watch(watch: Watch, offices: list[Office], *, now: datetime) -> None:
             minute_to=end,
             active=watch.state == State.ACTIVE,
         )
-        for position, office in enumerate(offices)
+        for position, group in enumerate(_groups(offices, watch.search.services))
+        for office in group
         for mask, start, end in watch.hour_windows
     )
+
+
+def _groups(offices: list[Office], services: tuple[ServiceCount, ...]) -> list[list[Office]]:
+    """The offices with those booked as one with them, each group once, in order."""
+    groups: dict[int, list[Office]] = {}
+    for office in with_siblings(offices, services):
+        pool = [number for number in office.shared_booking_offices if number in groups]
+        groups.setdefault(pool[0] if pool else office.upstream_id, []).append(office)
+    return list(groups.values())
 
 
 def pause_watch(watch: Watch, *, now: datetime) -> None:
@@ -208,7 +239,7 @@ def renew_windows(*, now: datetime) -> int:
                     ended += 1
         else:
             _move_window(watch, first, last, now=now)
-    _take_up_new_offices(now=now)
+    take_up_new_offices(now=now)
     return ended
 
 
@@ -222,17 +253,53 @@ def _move_window(watch: Watch, first: date, last: date, *, now: datetime) -> Non
             tell_known_slots(watch, now=now, after=former_last)
 
 
-def _take_up_new_offices(*, now: datetime) -> None:
-    """Who takes any office takes those that came into the catalogue, too."""
-    standing = Watch.objects.filter(state=State.ACTIVE, any_office=True).select_related(
-        "subscriber", "search"
-    )
+def take_up_new_offices(*, now: datetime) -> int:
+    """Give standing watches the offices that came into the catalogue and belong to what they accept.
+
+    Who takes any office takes new ones, too; who takes one of several that are booked as one takes all of those.
+    Returns how many watches changed.
+    """
+    standing = Watch.objects.filter(state=State.ACTIVE).select_related("subscriber", "search")
+    changed = 0
     for search in Search.objects.filter(pk__in=standing.values("search")):
-        for office in offices_for(search.services):
-            for watch in standing.filter(search=search).exclude(offices__office=office):
+        possible = {office.pk: office for office in offices_for(search.services)}
+        grown = False
+        lines = WatchOffice.objects.filter(search=search, active=True)
+        accepted: dict[int, set[int]] = {}
+        for watch_id, office_id in lines.order_by().values_list("watch_id", "office_id").distinct():
+            accepted.setdefault(watch_id, set()).add(office_id)
+        wanted_by_lines: dict[frozenset[int], list[Office]] = {}
+        for watch in standing.filter(search=search):
+            mine = frozenset(accepted.get(watch.pk, ()))
+            if mine not in wanted_by_lines:
+                chosen = [office for pk, office in possible.items() if pk in mine]
+                wanted_by_lines[mine] = with_siblings(chosen, search.services)
+            if watch.any_office and not _exclusive(possible.values(), mine):
+                wanted = list(possible.values())
+            else:
+                wanted = wanted_by_lines[mine]
+            if {office.pk for office in wanted} - mine:
                 with transaction.atomic():
-                    spread_watch(watch, offices_for(search.services), now=now)
-                    refresh_targets(search, now=now)
+                    spread_watch(
+                        watch, wanted if watch.any_office else _in_their_order(watch, wanted), now=now
+                    )
+                grown = True
+                changed += 1
+        if grown:
+            with transaction.atomic():
+                refresh_targets(search, now=now)
+    return changed
+
+
+def _exclusive(possible: Iterable[Office], mine: frozenset[int]) -> bool:
+    """Whether an office stands for no other: then nobody is given another one instead or besides."""
+    return bool(mine) and any(office.exclusive for office in possible)
+
+
+def _in_their_order(watch: Watch, offices: list[Office]) -> list[Office]:
+    """The chosen offices in the person's order of preference; those booked as one with them come with them."""
+    wanted = {office.pk for office in offices}
+    return [office for office in chosen_offices(watch) if office.pk in wanted] or offices
 
 
 def wake_snoozed(*, now: datetime) -> int:

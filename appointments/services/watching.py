@@ -9,20 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db import transaction
-
-from appointments.models import CircuitBreaker, GateState, Heartbeat, Office, PollTarget, Watch, WatchOffice
+from appointments import selections
+from appointments.errors import CatalogueRefused
+from appointments.models import Heartbeat, Office, PollTarget, WatchOffice
 from appointments.models.watch import HORIZON
 from appointments.policy import Policy
+from appointments.selectors.catalogue import facts
 from appointments.selectors.watches import MUNICH
 from appointments.services import leases
 from appointments.services.catalogue import note_failed_sync, sync_catalogue
 from appointments.services.health import beat
-from appointments.services.outbox import enqueue
 from appointments.services.sightings import record_answer
 from appointments.services.targets import refit_targets
 from appointments.services.tokens import TokenSource
-from appointments.services.verification import HUMAN_NEEDED
+from appointments.services.watches import take_up_new_offices
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import GateClosed, UpstreamError
 from appointments.upstream.types import Calendar, CallKind, ServiceCount
@@ -43,7 +43,7 @@ PROBE_EVERY = timedelta(seconds=90)
 REACH_EVERY = timedelta(seconds=20)
 CATALOGUE_EVERY = timedelta(hours=1)
 CATALOGUE_RETRY = timedelta(minutes=1)
-BLIND_AFTER = timedelta(minutes=3)
+CATALOGUE_DOUBTED = timedelta(minutes=10)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -179,8 +179,12 @@ class Watcher:
             note_failed_sync(error.code)
             # Asked again soon, not in an hour.
             leases.shorten_lease("catalogue", CATALOGUE_RETRY, now=self.clock())
+        except CatalogueRefused:
+            # Noted for staff. A mistake of the city is not mended within a minute.
+            leases.shorten_lease("catalogue", CATALOGUE_DOUBTED, now=self.clock())
         else:
             # Offices come and go, and begin to ask for a captcha or stop asking.
+            take_up_new_offices(now=self.clock())
             refit_targets(now=self.clock())
 
     @staticmethod
@@ -197,20 +201,24 @@ def start_chain(*, now: datetime) -> int | None:
 
 
 def _offices_of(target: PollTarget) -> list[Office]:
-    """All offices any active watch of the target's search accepts, captcha-guarded ones apart from the others."""
+    """All offices any active watch of the target's search accepts, captcha-guarded ones apart from the others.
+
+    Only those that take these services together: one office that does not would spoil the whole request. Offices that
+    are booked as one are asked together, because the city deals their times out to them in turn.
+    """
     services: tuple[ServiceCount, ...] = target.search.services
-    offices = Office.objects.filter(
-        pk__in=WatchOffice.objects.filter(search=target.search_id, active=True).values("office"),
-        captcha_required=target.guarded,
-        withdrawn_at=None,
-        bookable=True,
-    )
-    for item in services:
-        # One office without the service would spoil the whole request.
-        offices = offices.filter(offerings__service__upstream_id=item.service_id)
+    accepted = WatchOffice.objects.filter(search=target.search_id, active=True)
     if target.day is not None:
-        offices = offices.filter(pk__in=_offices_on(target, target.day))
-    return list(offices.distinct().order_by("pk"))
+        accepted = accepted.filter(office__in=_offices_on(target, target.day))
+    chosen = Office.objects.filter(pk__in=accepted.values("office"))
+    known = facts({item.service_id for item in services})
+    possible = selections.judge(known, services).offices
+    numbers = selections.with_siblings(known, chosen.values_list("upstream_id", flat=True), possible)
+    return list(
+        Office.objects.filter(
+            upstream_id__in=set(numbers) & set(possible), captcha_required=target.guarded
+        ).order_by("pk")
+    )
 
 
 def _offices_on(target: PollTarget, day: date) -> list[int]:
@@ -218,68 +226,3 @@ def _offices_on(target: PollTarget, day: date) -> list[int]:
         search=target.search_id, guarded=target.guarded, kind=PollTarget.Kind.SWEEP
     ).first()
     return sweep.days.get(day.isoformat(), []) if sweep else []
-
-
-def tell_blindness(*, now: datetime) -> tuple[int, int]:
-    """Tell people whose watch cannot see, and tell them again when it sees; once each.
-
-    A watch is blind when one of its sweeps fails, or cannot be asked because the city wants a pause, and has not been
-    answered for `BLIND_AFTER`. Returns (told blind, told seeing).
-    """
-    sweeps = PollTarget.objects.filter(kind=PollTarget.Kind.SWEEP, active=True)
-    trouble = _trouble(now)
-    blind: dict[int, tuple[datetime, str]] = {}
-    for sweep in sweeps:
-        since = max(filter(None, (sweep.answered_at, sweep.wanted_since)), default=now)
-        reason = sweep.last_error or trouble
-        if reason == HUMAN_NEEDED:
-            continue  # people are asked to solve instead: `verification.offer_watching`
-        if reason and since <= now - BLIND_AFTER:
-            blind[sweep.search_id] = since, reason
-    # Whoever was answered lately sees again, and only if that goes for each sweep of the search.
-    waiting = sweeps.exclude(last_error="", answered_at__gt=now - BLIND_AFTER)
-    seeing = set(sweeps.values_list("search_id", flat=True)) - set(
-        waiting.values_list("search_id", flat=True)
-    )
-    told = [0, 0]
-    watches = Watch.objects.filter(state=Watch.State.ACTIVE).select_related("subscriber")
-    for watch in watches.filter(search__in=blind, blind_since=None):
-        since, reason = blind[watch.search_id]
-        since = max(since, watch.waiting_since)
-        if since > now - BLIND_AFTER:
-            continue
-        with transaction.atomic():
-            if Watch.objects.filter(pk=watch.pk, blind_since=None).update(blind_since=since):
-                enqueue(
-                    watch.subscriber,
-                    "watch_blind",
-                    now=now,
-                    watch=watch,
-                    payload={"reason": reason, "since": since.isoformat()},
-                    dedup_key=f"watch_blind:{watch.pk}:{since.isoformat()}",
-                )
-                told[0] += 1
-    for watch in watches.filter(blind_since__isnull=False, search__in=seeing - set(blind)):
-        with transaction.atomic():
-            if Watch.objects.filter(pk=watch.pk, blind_since=watch.blind_since).update(blind_since=None):
-                enqueue(
-                    watch.subscriber,
-                    "watch_sees",
-                    now=now,
-                    watch=watch,
-                    payload={"since": watch.blind_since.isoformat() if watch.blind_since else ""},
-                    dedup_key=f"watch_sees:{watch.pk}:{watch.blind_since}",
-                )
-                told[1] += 1
-    return told[0], told[1]
-
-
-def _trouble(now: datetime) -> str:
-    """Why nothing can be asked at present, as a code; "" while calls pass."""
-    breaker = (
-        CircuitBreaker.objects.filter(name="watching").exclude(state=CircuitBreaker.State.CLOSED).first()
-    )
-    if breaker is not None:
-        return breaker.reason or "breakerOpen"
-    gate = GateState.objects.filter(paused_until__gt=now).first()
-    return (gate.pause_reason or "slow_down") if gate is not None else ""

@@ -29,7 +29,48 @@ _REASONS = {
     "no_answer": gettext_lazy("the city does not answer"),
     "not_understood": gettext_lazy("we do not understand the city's answers"),
     "captcha": gettext_lazy("the captcha does not let us through"),
+    "quota": gettext_lazy("the requests of this day are used up"),
 }
+
+
+_SLOW = {
+    "refused": gettext_lazy("The city refuses our address. Somebody should write to it."),
+    "slow_down": gettext_lazy("The city asked us to slow down, so everything rests."),
+    "after_refusal": gettext_lazy(
+        "The city asked us to slow down lately. Rounds grow again by one request each."
+    ),
+    "quota": gettext_lazy(
+        "The requests of this day are used up. Watching goes on at midnight; bookings go on now."
+    ),
+    "resting": gettext_lazy("This round is used up. After a minute of quiet the next one begins."),
+    "night": gettext_lazy("It is night: hardly anything opens, so we ask less often."),
+    "latency": gettext_lazy("The city answers more slowly than usual, so we ask less."),
+    "captcha_cost": gettext_lazy("The city's captcha became harder, a sign to ask less."),
+}
+
+_KINDS = {
+    "catalogue": gettext_lazy("catalogue"),
+    "sweep": gettext_lazy("looks at whole calendars"),
+    "detail": gettext_lazy("looks at single days"),
+    "captcha": gettext_lazy("captcha"),
+    "booking": gettext_lazy("bookings"),
+    "follow": gettext_lazy("looks after bookings"),
+    "probe": gettext_lazy("is the city there"),
+    "watching": gettext_lazy("looks at the city's calendar"),
+    "following": gettext_lazy("looks after bookings"),
+}
+
+
+@register.filter
+def slow_reason(code: str) -> str:
+    """Why watching does not ask faster, as a sentence."""
+    return str(_SLOW.get(code, code))
+
+
+@register.filter
+def call_kind(kind: str) -> str:
+    """The plain word for a kind of calls, or for what a circuit breaker guards."""
+    return str(_KINDS.get(kind, kind))
 
 
 @register.filter

@@ -10,7 +10,7 @@ city may have acted before it failed.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ from appointments.upstream.errors import (
     ERROR_BY_CODE,
     MAINTENANCE_CODES,
     NOTHING_FREE_CODES,
+    RETIRED_CODE,
     InvalidContact,
     NotUnderstood,
     OutcomeUnknown,
@@ -47,7 +48,7 @@ class Answer:
 
     def not_understood(self, what: str = "notUnderstood", body: object = _UNREADABLE) -> NoReturn:
         """Raise what an unreadable answer means: `OutcomeUnknown` for a change, `NotUnderstood` for a question."""
-        shape = f"{what}: {describe(body, self.headers, self.raw)}"
+        shape = _shape(what, body, self)
         if self.changes:
             raise OutcomeUnknown("notUnderstood", self.status, shape=shape)
         raise NotUnderstood("notUnderstood", self.status, shape=shape)
@@ -81,16 +82,23 @@ def body_of(answer: Answer) -> Any:
     return body
 
 
-def says_nothing_free(answer: Answer) -> bool:
-    """Whether a calendar was refused with nothing but the codes that mean "nothing free".
+def shape_of(answer: Answer, what: str) -> str:
+    """What was wrong with `answer` and its form, for staff: no values, no personal data, no keys."""
+    return _shape(what, decode(answer.raw), answer)
+
+
+def says_nothing_free(answer: Answer, meaning: Collection[str] = NOTHING_FREE_CODES) -> bool:
+    """Whether a question for free times was refused with nothing but the codes `meaning` "nothing free".
 
     Older dialects say so with 404, and for some months of 2025 with 200; with any other status, or with another code
-    beside it, it is an error like all others.
+    beside it, it is an error like all others. So it is in the flat form of the back end that was retired in 2025:
+    what is free there tells nothing about the city of today.
     """
     if answer.status not in (200, 404):
         return False
-    codes = error_codes(decode(answer.raw))
-    return bool(codes) and set(codes or ()) <= NOTHING_FREE_CODES
+    body = decode(answer.raw)
+    codes = error_codes(body)
+    return bool(codes) and "errors" in body and set(codes or ()) <= set(meaning)
 
 
 def decode(raw: bytes) -> Any:
@@ -109,8 +117,9 @@ def error_codes(body: object) -> list[str] | None:
         entries = body["errors"] if isinstance(body["errors"], list) else []
         codes = [entry.get("errorCode") if isinstance(entry, dict) else None for entry in entries]
         return [code if isinstance(code, str) else "" for code in codes]
-    if isinstance(body.get("errorCode"), str):  # the flat form of the retired Node back end
-        return [body["errorCode"]]
+    flat = body.get("errorCode")  # the form of the retired Node back end
+    if flat is not None:
+        return [flat if isinstance(flat, str) else ""]
     return None
 
 
@@ -121,28 +130,38 @@ def raise_for_codes(answer: Answer, codes: list[str], body: object) -> NoReturn:
         # The loser of a race gets a 404 with any code, most often "unknownError".
         raise SlotTaken(next(iter(known), codes[0]), answer.status)
     if not known:
-        answer.not_understood("no known code" if codes else "empty list of errors", body)
+        answer.not_understood(_unknown(codes) if codes else "empty list of errors", body)
     code = known[0]
     if code in MAINTENANCE_CODES:
         raise Unavailable(code, answer.status, maintenance=True)
-    if code in NOTHING_FREE_CODES:
-        if answer.reserves:
-            raise SlotTaken(code, answer.status)
-        answer.not_understood("nothing free, but not asked", body)
-    leaf = ERROR_BY_CODE[code]
-    if leaf is SlotTaken and not answer.reserves:
-        answer.not_understood("a slot is gone, but none was asked for", body)
-    if leaf is RateLimited:
-        raise RateLimited(code, answer.status, pause_asked(answer.headers))
     doubtful = code in DOUBTFUL_CODES or (
         answer.changes and (answer.status >= 500 or any(other in DOUBTFUL_CODES for other in known))
     )
+    if code in NOTHING_FREE_CODES:
+        if answer.reserves and doubtful:
+            answer.broken(code)
+        if answer.reserves:
+            raise SlotTaken(code, answer.status)
+        _raise_if_retired(answer, body)
+        answer.not_understood("nothing free, but not asked", body)
+    leaf = ERROR_BY_CODE[code]
+    if leaf is SlotTaken and not answer.reserves:
+        _raise_if_retired(answer, body)
+        answer.not_understood("a slot is gone, but none was asked for", body)
+    if leaf is RateLimited:
+        raise RateLimited(code, answer.status, pause_asked(answer.headers))
     if doubtful:
         answer.broken(code)
     if leaf is InvalidContact:
         fields = [CONTACT_FIELDS[each] for each in known if each in CONTACT_FIELDS]
         raise InvalidContact(code, answer.status, fields=list(dict.fromkeys(fields)))
     raise leaf(code, answer.status)
+
+
+def _raise_if_retired(answer: Answer, body: object) -> None:
+    """A question whose "nothing free" comes in the flat form was put to the retired back end."""
+    if not answer.changes and isinstance(body, dict) and "errors" not in body:
+        raise RouteGone(RETIRED_CODE, answer.status)
 
 
 def pause_asked(headers: Mapping[str, str]) -> timedelta:
@@ -160,6 +179,16 @@ def describe(body: object, headers: Mapping[str, str], raw: bytes) -> str:
     return _outline(body, depth=3)[:300]
 
 
+def _shape(what: str, body: object, answer: Answer) -> str:
+    return f"{what}: {describe(body, answer.headers, answer.raw)}"
+
+
+def _unknown(codes: list[str]) -> str:
+    """What to tell staff about codes that are not in our table: the codes, where they look like codes."""
+    shown = [code for code in codes if re.fullmatch(r"[A-Za-z_]{3,40}", code)][:3]
+    return f"no known code ({', '.join(shown)})" if shown else "no known code"
+
+
 def _outline(value: object, depth: int) -> str:
     if isinstance(value, dict):
         if depth == 0:
@@ -170,7 +199,14 @@ def _outline(value: object, depth: int) -> str:
         return "{" + ", ".join(f"{name}: {_outline(value[name], depth - 1)}" for name in names[:12]) + "}"
     if isinstance(value, list):
         return f"[{len(value)} x {_outline(value[0], depth - 1)}]" if value and depth else f"[{len(value)}]"
-    return type(value).__name__
+    if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < 1_000_000:
+        # The form of a number tells milliseconds from seconds and a debt from a count.
+        return "negative int" if value < 0 else f"int of {_digits(value)} digits"
+    return "empty str" if value == "" else type(value).__name__
+
+
+def _digits(value: int) -> int:
+    return round(value.bit_length() * 0.30103) if value.bit_length() > 1000 else len(str(value))
 
 
 def _raise_for_page(answer: Answer) -> NoReturn:

@@ -16,8 +16,10 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import SSLError as WireSSLError
 
-from appointments.upstream import reading
-from appointments.upstream.answers import Answer, body_of, says_nothing_free
+from appointments.upstream import dialects, reading
+from appointments.upstream.answers import Answer, body_of, shape_of
+from appointments.upstream.availability import CalendarQuestion
+from appointments.upstream.dialects import Dialect, DialectMemory, OwnMemory
 from appointments.upstream.errors import NotUnderstood, OutcomeUnknown, Unavailable, UpstreamError
 from appointments.upstream.types import (
     Appointment,
@@ -29,6 +31,7 @@ from appointments.upstream.types import (
     Gate,
     ServiceCount,
     Slot,
+    UnreadNotes,
 )
 
 LONGEST_RANGE = timedelta(days=350)
@@ -36,6 +39,8 @@ LONGEST_RANGE = timedelta(days=350)
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 _CHUNK = 8 * 1024
+# The city marks its errors as good for five minutes; no cache on the way shall hand us one that is over.
+_MANNERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
 
 T = TypeVar("T")
 
@@ -54,7 +59,7 @@ for _name in ("connectionpool", "connection", "response", "util.retry"):
 
 
 class CitizenApi:
-    """The city's appointment API, dialect D3.
+    """The city's appointment API, in whatever dialect it speaks (see `dialects`).
 
     Every method may raise `GateClosed`, `RateLimited`, `Refused`, `RouteGone` and `Unavailable` (maintenance,
     connection refused): nothing changed. When the answer says nothing clear, questions raise `NotUnderstood`
@@ -68,15 +73,20 @@ class CitizenApi:
         *,
         gate: Gate,
         time_limit: tuple[float, float] = (5.0, 20.0),
+        dialect: DialectMemory | None = None,
+        unread: UnreadNotes | None = None,
     ) -> None:
         """`time_limit` is (connect, read) in seconds; a whole answer may take connect plus twice read.
 
-        The session belongs to this client from here on: it is told to keep no cookies.
+        `dialect` keeps which dialect the city speaks (by default this object alone knows), `unread` takes the form of
+        answers that could not be read. The session belongs to this client from here on: it is told to keep no cookies.
         """
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._gate = gate
         self._time_limit = time_limit
+        self._dialect = dialect or OwnMemory()
+        self._unread = unread
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     # Questions
@@ -109,8 +119,8 @@ class CitizenApi:
         """Bookable days from `start` to `end` (local, inclusive), with the times of one day: `day`, or the first one.
 
         Raises `ValueError` for a range, a count or a day that must not be sent; `InvalidRequest` when a service is not
-        offered at every office named; a leaf of `CaptchaRefused` where a token is wanted.
-        Source: GET /available-calendar/
+        offered at every office named; a leaf of `CaptchaRefused` where a token is wanted. The city's older dialects
+        need up to two requests for it, each through the gate. Source: GET /available-calendar/, see `availability`
         """
         _check_services(services)
         if not office_ids or any(office_id < 1 for office_id in office_ids):
@@ -119,24 +129,9 @@ class CitizenApi:
             raise ValueError(f"a range runs forward and over {LONGEST_RANGE.days} days at most")
         if day is not None and not start <= day <= end:
             raise ValueError("the day lies outside the range")
-        params = {
-            "startDate": start.isoformat(),
-            "endDate": end.isoformat(),
-            "officeIds": ",".join(str(office_id) for office_id in sorted(set(office_ids))),
-            "serviceIds": ",".join(str(service.service_id) for service in services),
-            "serviceCounts": ",".join(str(service.count) for service in services),
-        }
-        if day is not None:
-            params["slotsStartDate"] = params["slotsEndDate"] = day.isoformat()
-        if captcha_token:
-            params["captchaToken"] = captcha_token
-
-        def read(answer: Answer) -> Calendar:
-            if says_nothing_free(answer):
-                return Calendar(days=())
-            return reading.calendar(body_of(answer), start, end)
-
-        return self._ask(kind, "/available-calendar/", params, read)
+        offices = tuple(sorted(set(office_ids)))
+        question = CalendarQuestion(tuple(services), offices, start, end, day, captcha_token, kind)
+        return dialects.calendar(self._ask, question, self._dialect)
 
     def appointment(self, key: AppointmentKey, *, kind: CallKind = CallKind.BOOKING) -> Appointment:
         """The appointment as it is now, with a fresh captcha token.
@@ -165,6 +160,7 @@ class CitizenApi:
     ) -> Appointment:
         """Hold a slot; the first service is the main one. The answer's key is the only way back to it.
 
+        `captcha_token` may be a Friendly Captcha solution where the city is as old as that.
         Raises `SlotTaken`, a leaf of `CaptchaRefused`, `InvalidRequest`, `OutcomeUnknown`; `ValueError` for counts out
         of 1..25 or a naive time. Source: POST /reserve-appointment/
         """
@@ -180,6 +176,9 @@ class CitizenApi:
         }
         if captcha_token:
             body["captchaToken"] = captcha_token
+            if self._dialect.recall() in (Dialect.D1, Dialect.D1_MUC19):
+                # Until muc23 the guard was another one, and its solution had a field of its own.
+                body["captchaSolution"] = captcha_token
 
         def read(found: Appointment) -> bool:
             at = datetime.fromtimestamp(seconds, UTC)
@@ -259,11 +258,11 @@ class CitizenApi:
             try:
                 found = reading.appointment(decoded, asked=key)
             except reading.Unreadable as error:
-                raise OutcomeUnknown(
-                    "notUnderstood", answer.status, key=reading.key_in(decoded), shape=f"unreadable {error}"
-                ) from None
+                named, shape = reading.key_in(decoded), shape_of(answer, f"unreadable {error}")
+                raise OutcomeUnknown("notUnderstood", answer.status, key=named, shape=shape) from None
             if not plausible(found):
-                raise OutcomeUnknown("notUnderstood", answer.status, key=found.key, shape="implausible")
+                shape = shape_of(answer, "implausible")
+                raise OutcomeUnknown("notUnderstood", answer.status, key=found.key, shape=shape)
             return found
 
         return self._call(CallKind.BOOKING, "POST", path, read, body=body, reserves=reserves)
@@ -280,6 +279,27 @@ class CitizenApi:
         body: Mapping[str, object] | None = None,
         reserves: bool = False,
     ) -> T:
+        try:
+            return self._admitted(kind, method, path, read, params, headers, body, reserves)
+        except (NotUnderstood, OutcomeUnknown) as error:
+            if error.shape and self._unread is not None:
+                self._unread.note(
+                    method=method, path=path, status=error.status, code=error.code, shape=error.shape
+                )
+            raise
+
+    def _admitted(
+        self,
+        kind: CallKind,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        body: Mapping[str, object] | None,
+        reserves: bool,
+    ) -> T:
+        """One request through the gate, which hears how it went."""
         with self._gate.admit(kind) as call:
             sent = self._send(method, path, params, headers, body)
             if isinstance(sent, UpstreamError):
@@ -289,10 +309,13 @@ class CitizenApi:
             call.answered(status, received, len(raw))
             # Raised outside the except blocks: a chained exception would bring the address and its query along.
             failure: UpstreamError
+            answer = Answer(status, received, raw, changes=method == "POST", reserves=reserves)
             try:
-                result = read(Answer(status, received, raw, changes=method == "POST", reserves=reserves))
+                result = read(answer)
             except reading.Unreadable as error:
-                failure = NotUnderstood("notUnderstood", status, shape=f"unreadable {error}")
+                failure = NotUnderstood(
+                    "notUnderstood", status, shape=shape_of(answer, f"unreadable {error}")
+                )
             except UpstreamError as error:
                 failure = error
             else:
@@ -316,7 +339,7 @@ class CitizenApi:
                 self._base_url + path,
                 params=params or None,
                 json=body,
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})},
+                headers={**_MANNERS, **(headers or {})},
                 timeout=self._time_limit,
                 allow_redirects=False,
                 stream=True,

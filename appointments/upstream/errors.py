@@ -151,6 +151,9 @@ CONTACT_FIELDS = {
 NOTHING_FREE_CODES = frozenset({"noAppointmentForThisDay", "noAppointmentForThisScope"})
 """Errors by which a calendar says that nothing is free; every other error says that we do not know."""
 
+RETIRED_CODE = "retiredBackend"
+"""Our word for the Node back end that was switched off in 2025 (D0): what is free there is no news of today's city."""
+
 DOUBTFUL_CODES = frozenset(
     {
         "unknownError",

@@ -71,20 +71,74 @@ def _calendar_day(entry: Any, start: date, end: date) -> CalendarDay:
         office_fields = _object(office, "offices")
         office_id = identifier(office_fields.get("officeId"), "officeId")
         for seconds in _list(office_fields.get("appointments"), "appointments"):
-            starts_at = instant(seconds, "appointments")
-            if starts_at.astimezone(MUNICH).date() != day:
-                raise Unreadable("appointments")
-            slots.append(Slot(office_id, starts_at))
-    named = fields.get("providerIDs")
-    if named is not None and not isinstance(named, str):
-        raise Unreadable("providerIDs")
-    office_ids = {
-        identifier(each.strip(), "providerIDs") for each in (named or "").split(",") if each.strip()
-    }
-    office_ids |= {slot.office_id for slot in slots}
+            slots.append(Slot(office_id, _on(day, seconds, "appointments")))
+    office_ids = _office_list(fields.get("providerIDs")) | {slot.office_id for slot in slots}
     if not office_ids:
         raise Unreadable("providerIDs")
     return CalendarDay(day, frozenset(office_ids), tuple(sorted(set(slots))) if offices else None)
+
+
+def days(body: Any, start: date, end: date) -> tuple[date, ...]:
+    """Bookable days within the range, of all offices asked together (D1). An empty list is refused: "nothing free" is
+    said by an error there.
+    """
+    listed = _list(_object(body, "days").get("availableDays"), "availableDays")
+    found = [_day(each, "availableDays") for each in listed]
+    if not found or len(set(found)) != len(found) or any(not start <= day <= end for day in found):
+        raise Unreadable("availableDays")
+    return tuple(sorted(found))
+
+
+def days_by_office(body: Any, start: date, end: date) -> dict[date, frozenset[int]]:
+    """Bookable days within the range and the offices that have something on them (D2); an empty list is refused."""
+    found: dict[date, frozenset[int]] = {}
+    for entry in _list(_object(body, "days").get("availableDays"), "availableDays"):
+        fields = _object(entry, "availableDays")
+        day = _day(fields.get("time"), "time")
+        offices = _office_list(fields.get("providerIDs"))
+        if day in found or not offices or not start <= day <= end:
+            raise Unreadable("availableDays")
+        found[day] = frozenset(offices)
+    if not found:
+        raise Unreadable("availableDays")
+    return found
+
+
+def times_by_office(body: Any, day: date, asked: frozenset[int]) -> tuple[Slot, ...]:
+    """Start times of `day` at the offices `asked` (D1, D2). An empty list of offices means that none has any."""
+    found: list[Slot] = []
+    for entry in _list(_object(body, "offices").get("offices"), "offices"):
+        fields = _object(entry, "offices")
+        office_id = identifier(fields.get("officeId"), "officeId")
+        if office_id not in asked:
+            raise Unreadable("officeId")
+        times_there = _list(fields.get("appointments"), "appointments")
+        found += [Slot(office_id, _on(day, seconds, "appointments")) for seconds in times_there]
+    return tuple(sorted(set(found)))
+
+
+def times(body: Any, day: date) -> tuple[datetime, ...]:
+    """Start times of `day` (D1); an empty list is refused: "no times" is said by an error there."""
+    name = "appointmentTimestamps"
+    found = {_on(day, seconds, name) for seconds in _list(_object(body, name).get(name), name)}
+    if not found:
+        raise Unreadable(name)
+    return tuple(sorted(found))
+
+
+def _on(day: date, seconds: Any, name: str) -> datetime:
+    """An instant that lies on the local day it is listed under."""
+    starts_at = instant(seconds, name)
+    if starts_at.astimezone(MUNICH).date() != day:
+        raise Unreadable(name)
+    return starts_at
+
+
+def _office_list(value: Any) -> set[int]:
+    """Office numbers as the city lists them: one text, separated by commas, some of them twice."""
+    if value is not None and not isinstance(value, str):
+        raise Unreadable("providerIDs")
+    return {identifier(each.strip(), "providerIDs") for each in (value or "").split(",") if each.strip()}
 
 
 def appointment(body: Any, *, asked: AppointmentKey | None = None) -> Appointment:
@@ -183,13 +237,18 @@ def _office(entry: Any) -> Office:
             _identifiers(fields.get("disabledByServices") or [], "disabledByServices")
         ),
         disabled_services_mix=frozenset(
-            _identifiers([] if mix in (None, True, False) else mix, "allowDisabledServicesMix")
+            # Old data say `true` without naming the group.
+            _identifiers(
+                {None: [], False: [], True: [fields.get("id")]}[mix] if mix in (None, True, False) else mix,
+                "allowDisabledServicesMix",
+            )
         ),
         shared_booking_office_ids=tuple(
             _identifiers(fields.get("sharedBookingOfficeIds") or [], "sharedBookingOfficeIds")
         ),
         show_alternative_locations=_optional_flag(fields.get("showAlternativeLocations")),
         scope=scope(rules),
+        slot_minutes=_limit(fields.get("slotTimeInMinutes"), "slotTimeInMinutes"),
     )
 
 
@@ -257,7 +316,10 @@ def scope(value: Any) -> Scope | None:
         appointments_per_mail=_limit(fields.get("appointmentsPerMail"), "appointmentsPerMail"),
         slots_per_appointment=_limit(fields.get("slotsPerAppointment"), "slotsPerAppointment"),
         hint=text(fields.get("hint"), "hint"),
-        info_for_appointment=text(fields.get("infoForAppointment"), "infoForAppointment"),
+        # One text until muc29, two since.
+        info_for_appointment=text(
+            fields.get("infoForAppointment", fields.get("displayInfo")), "infoForAppointment"
+        ),
         info_for_all_appointments=text(fields.get("infoForAllAppointments"), "infoForAllAppointments"),
     )
 

@@ -41,6 +41,13 @@ class Gate(Protocol):
         """Admit one call of this kind, or raise `GateClosed(retry_at)`."""
 
 
+class UnreadNotes(Protocol):
+    """Where answers that could not be read are kept for staff: their form, never their content."""
+
+    def note(self, *, method: str, path: str, status: int | None, code: str, shape: str) -> None:
+        """One such answer came. Must not raise: the caller has a failure of its own to tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceCount:
     """A service and how many times it is wanted (1 to 25)."""
@@ -169,7 +176,10 @@ class Appointment:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A place of the catalogue. `slots_per_appointment` None means 25; `scope` None means not bookable online."""
+    """A place of the catalogue. `slots_per_appointment` None means 25; `scope` None means not bookable online.
+
+    `slot_minutes` is the length of one slot there, None where the city does not say.
+    """
 
     upstream_id: int
     name: str
@@ -187,6 +197,7 @@ class Office:
     shared_booking_office_ids: tuple[int, ...]
     show_alternative_locations: bool | None
     scope: Scope | None
+    slot_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 from appointments.models import Service
@@ -10,27 +10,37 @@ from appointments.selectors.catalogue import (
     TOPICS,
     catalogue_is_known,
     find_services,
-    largest_count,
+    judge,
     popular_services,
+    variants_of,
 )
 from bot import callback_data as cd
 from bot.drafts import Draft
 from bot.effects import Button, Rows, Screen
 from bot.flow import present
-from bot.keyboards import SERVICES_PER_PAGE, in_rows, office_list, shortened
+from bot.keyboards import SERVICES_PER_PAGE, add_service, in_rows, office_list, shortened
+from bot.selection_words import (
+    duration_text,
+    page_link,
+    problem_text,
+    telephone,
+    too_small_text,
+    variant_name,
+)
 from bot.talk import Talk
 
 # Which step asks for which point of the draft.
 STEP_OF = {
     "service": "service",
     "count": "count",
+    "more": "more",
     "offices": "offices",
     "days": "days",
     "hours": "hours",
     "mode": "mode",
 }
 FOUND = 6
-LONGEST_QUERY = 80
+LONGEST_QUERY = 200
 
 
 def topic_name(topic: str) -> str:
@@ -48,17 +58,24 @@ def topic_name(topic: str) -> str:
 def ask_next(talk: Talk, draft: Draft) -> None:
     """Show the next point that is not chosen yet, or the summary. Points without a choice are skipped."""
     if draft.service is not None and draft.count is None:
-        service = _service_of(draft)
-        if service is not None and largest_count(service) == 1:
+        most = draft.largest_count
+        if not most:
+            problem = judge(draft.services).problem
+            talk.notice = _("This cannot be booked online at the moment.")
+            if problem is not None and draft.more:
+                talk.notice += " " + problem_text(problem, draft.services)
+            draft = replace(draft, service=None, more=())
+        elif most == 1:
             draft = replace(draft, count=1)
     if draft.count is not None and draft.offices is None:
         possible = draft.possible_offices()
         if not possible:
             talk.notice = _("This cannot be booked online at the moment.")
-            draft = replace(draft, service=None)
+            draft = replace(draft, service=None, count=None, more=())
         elif len(possible) == 1:
             draft = replace(draft, offices=())
-    talk.go(STEP_OF.get(draft.open_point(), "summary"), draft=draft.as_json())
+    talk.memory.pop("found", None)
+    talk.go(STEP_OF.get(draft.open_point(), "summary"), draft=draft.as_json(), page=0)
     present(talk)
 
 
@@ -133,6 +150,21 @@ def not_found() -> str:
     return _("I found nothing like that.")
 
 
+def _nothing_for(query: str) -> str:
+    """Nothing found, and where to go from here: the topics, the city's page, its telephone."""
+    lines = [
+        format_html("{}", _("I found nothing for “%(words)s”.") % {"words": query}),
+        format_html("{} {}.", _("Choose a topic below, or look at"), page_link()),
+    ]
+    if telephone():
+        lines.append(
+            format_html(
+                "{}", _("The city's telephone %(number)s knows every service.") % {"number": telephone()}
+            )
+        )
+    return format_html_join("\n", "{}", ((line,) for line in lines))
+
+
 def service_rows(services: list[Service]) -> Rows:
     """Services one to a row, because their names are long."""
     return [[Button(shortened(item.name), cd.PickService(item.upstream_id))] for item in services]
@@ -146,7 +178,7 @@ def search(talk: Talk) -> None:
         talk.notice = (
             _("This is too long. One or two words are enough.")
             if len(query) > LONGEST_QUERY
-            else _("I found nothing for “%(words)s”.") % {"words": query}
+            else _nothing_for(query)
             if catalogue_is_known()
             else not_found()
         )
@@ -174,12 +206,28 @@ def found(talk: Talk) -> Screen | None:
 
 
 def pick_service(talk: Talk, data: cd.PickService) -> None:
-    """A service was chosen."""
+    """A service was chosen, or one kind of it."""
     chosen = Service.objects.filter(upstream_id=data.upstream_id, withdrawn_at=None).first()
-    if talk.step not in ("found", "topic") or chosen is None:
+    if talk.step not in ("found", "topic", "variant") or chosen is None:
+        present(talk)
+        return
+    if talk.step != "variant" and variants_of(chosen):
+        talk.go("variant", family=chosen.upstream_id)
         present(talk)
         return
     ask_next(talk, Draft.read(talk.memory).with_service(chosen))
+
+
+def variant(talk: Talk) -> Screen | None:
+    """One service in several kinds: in person, by telephone, by video, alone or as a family."""
+    family = talk.memory.get("family")
+    chosen = Service.objects.filter(upstream_id=family).first() if isinstance(family, int) else None
+    kinds = variants_of(chosen) if chosen is not None else []
+    if chosen is None or not kinds:
+        return None
+    rows = in_rows([Button(variant_name(kind), cd.PickService(item.upstream_id)) for kind, item in kinds])
+    html = format_html("<b>{}</b>\n{}", chosen.name, _("How do you want it?"))
+    return Screen(html, [*rows, [Button(_("Something else"), cd.Go("service")), leave(talk)]])
 
 
 # --- For how many ----------------------------------------------------------------------------------------
@@ -187,10 +235,11 @@ def pick_service(talk: Talk, data: cd.PickService) -> None:
 
 def count(talk: Talk) -> Screen | None:
     """How many persons?"""
-    chosen = _service_of(Draft.read(talk.memory))
+    draft = Draft.read(talk.memory)
+    chosen = _service_of(draft)
     if chosen is None:
         return None
-    numbers = [Button(str(n), cd.Persons(n)) for n in range(1, largest_count(chosen) + 1)]
+    numbers = [Button(str(n), cd.Persons(n)) for n in range(1, draft.largest_count + 1)]
     html = format_html("<b>{}</b>\n{}", chosen.name, _("For how many persons?"))
     return Screen(html, [*in_rows(numbers, 5), [leave(talk)]])
 
@@ -215,12 +264,12 @@ def _set_count(talk: Talk, number: int) -> None:
     if talk.step != "count" or chosen is None:
         present(talk)
         return
-    most = largest_count(chosen)
+    most = draft.largest_count
     if not 1 <= number <= most:
         talk.notice = _("The city takes 1 to %(most)d here.") % {"most": most}
         present(talk)
         return
-    ask_next(talk, replace(draft, count=number))
+    ask_next(talk, replace(draft, count=number).fitted())
 
 
 def _service_of(draft: Draft) -> Service | None:
@@ -238,11 +287,23 @@ def offices(talk: Talk) -> Screen | None:
         return None
     chosen = talk.memory.get("chosen", list(draft.offices or ()))
     rows = office_list(possible, chosen, int(talk.memory.get("page", 0)))
-    end = [Button(_("All"), cd.Done("offices", 1))]
+    # Where an office stands for no other, all of them is no answer.
+    alone = draft.must_choose
+    end = [] if alone else [Button(_("All"), cd.Done("offices", 1))]
     if chosen:
         end.append(Button(_("Next"), cd.Done("offices")))
-    html = format_html("<b>{}</b>\n{}", _("Where?"), _("Choose one or more, or take all."))
-    return Screen(html, [*rows, end, [leave(talk)]])
+    lines = [
+        _("Not every office here serves everybody. Choose the one responsible for you.")
+        if alone
+        else _("Choose one or more, or take all."),
+        too_small_text(draft.services),
+    ]
+    takes = duration_text(draft.services)
+    if draft.more and takes:
+        lines.append(_("Takes %(time)s.") % {"time": takes})
+    said = format_html_join("\n", "{}", ((line,) for line in lines if line))
+    html = format_html("<b>{}</b>\n{}", _("Where?"), said)
+    return Screen(html, [*rows, end, add_service(draft), [leave(talk)]])
 
 
 def pick_office(talk: Talk, data: cd.PickOffice) -> None:
@@ -251,7 +312,7 @@ def pick_office(talk: Talk, data: cd.PickOffice) -> None:
     if talk.step == "offices" and data.office in {office.pk for office in draft.possible_offices()}:
         chosen = [pk for pk in talk.memory.get("chosen", list(draft.offices or ())) if pk != data.office]
         if data.on:
-            chosen.append(data.office)
+            chosen = [data.office] if draft.must_choose else [*chosen, data.office]
         talk.go("offices", chosen=chosen, page=data.page)
     present(talk)
 
@@ -267,12 +328,13 @@ def type_office(talk: Talk) -> None:
     """A typed word chooses the offices whose name or address holds it."""
     draft = Draft.read(talk.memory)
     said = talk.text.lower()[:LONGEST_QUERY]
-    named = [o.pk for o in draft.possible_offices() if said in f"{o.name} {o.address}".lower()]
+    named = [o.pk for o in draft.possible_offices() if said in f"{o.shown_name} {o.address}".lower()]
     if not said or not named:
         talk.notice = _("I know no such office for this. Please press the buttons.")
     else:
         chosen = talk.memory.get("chosen", list(draft.offices or ()))
-        talk.go("offices", chosen=[*chosen, *(pk for pk in named if pk not in chosen)])
+        together = [*chosen, *(pk for pk in named if pk not in chosen)]
+        talk.go("offices", chosen=named[:1] if draft.must_choose else together)
     present(talk)
 
 
@@ -282,8 +344,9 @@ def offices_done(talk: Talk, data: cd.Done) -> None:
         present(talk)
         return
     draft = Draft.read(talk.memory)
-    chosen = () if data.all else tuple(talk.memory.get("chosen", draft.offices or ()))
-    if not chosen and not data.all:
+    everywhere = bool(data.all) and not draft.must_choose
+    chosen = () if everywhere else tuple(talk.memory.get("chosen", draft.offices or ()))
+    if not chosen and not everywhere:
         talk.notice = _("Please choose at least one office.")
         present(talk)
         return
@@ -300,6 +363,7 @@ SCREENS = {
     "service": service,
     "topic": topic,
     "found": found,
+    "variant": variant,
     "count": count,
     "offices": offices,
 }

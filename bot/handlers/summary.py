@@ -7,16 +7,18 @@ from django.utils.translation import gettext as _
 
 from appointments.errors import InvalidValue, NotAllowed, WatchLimitReached
 from appointments.models import Watch
+from appointments.selectors.catalogue import nearest
 from appointments.selectors.watches import MOST_WATCHES
-from appointments.services.watches import change_watch, check_wish, create_watch
+from appointments.services.watches import WatchWish, change_watch, check_wish, create_watch
 from bot import callback_data as cd
 from bot.drafts import Draft
 from bot.effects import Button, Screen
 from bot.flow import present
 from bot.handlers import profile
 from bot.handlers.new_watch import STEP_OF, ask_next, leave
-from bot.keyboards import in_rows
+from bot.keyboards import add_service, in_rows
 from bot.messages import render, wish_view
+from bot.selection_words import nearest_text, refusal_text
 from bot.talk import Talk
 
 
@@ -57,24 +59,35 @@ def summary(talk: Talk) -> Screen | None:
     if draft.open_point():
         return None
     wish = draft.wish()
-    problem = ""
+    problem, instead = "", ""
     try:
         check_wish(wish, now=talk.now)
     except InvalidValue as invalid:
-        problem = problem_text(invalid)
-    html = render("summary", w=wish_view(wish), editing=draft.watch is not None, problem=problem)
+        problem = problem_text(invalid, wish)
+        if invalid.field == "services":
+            instead = nearest_text(nearest(wish.services))
+    html = render(
+        "summary", w=wish_view(wish), editing=draft.watch is not None, problem=problem, instead=instead
+    )
     start = Button(_("Save") if draft.watch is not None else _("Start watching"), cd.StartWatching())
-    return Screen(html, [[] if problem else [start], [Button(_("Change …"), cd.Change("")), leave(talk)]])
+    return Screen(
+        html,
+        [
+            [] if problem else [start],
+            add_service(draft),
+            [Button(_("Change …"), cd.Change("")), leave(talk)],
+        ],
+    )
 
 
-def problem_text(invalid: InvalidValue) -> str:
+def problem_text(invalid: InvalidValue, wish: WatchWish) -> str:
     """Why a wish cannot be, in a sentence."""
     days = invalid.details.get("days", 180)
+    about_services = refusal_text(invalid, wish.services)
+    if about_services:
+        return about_services
     return {
-        "unknown": _("The city no longer offers this service online. Please choose another."),
-        "count": _("The city does not take so many persons at once."),
-        "not_combinable": _("The city does not book these services together."),
-        "no_office": _("No office takes this online. Please choose other offices."),
+        "exclusive": _("Not every office serves everybody. Please choose the one responsible for you."),
         "past": _("The last day is in the past. Please change the days."),
         "reversed": _("The last day lies before the first. Please change the days."),
         "too_far": _("The city opens only the next %(days)s days. Please change the days.") % {"days": days},
@@ -87,6 +100,7 @@ def point_name(point: str) -> str:
     return {
         "service": _("Service"),
         "count": _("Persons"),
+        "more": _("Other services"),
         "offices": _("Offices"),
         "days": _("Days"),
         "hours": _("Time"),

@@ -6,8 +6,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from appointments.errors import NotAllowed
-from appointments.models import Watch
-from appointments.selectors.watches import open_slots_for, watches_of
+from appointments.models import Service, Watch
+from appointments.selectors.catalogue import judge, withdrawn_among
+from appointments.selectors.watches import days_without_slots, known_slots, watches_of
 from appointments.services.watches import (
     delete_watch,
     pause_watch,
@@ -24,7 +25,8 @@ from bot.flow import present
 from bot.handlers.new_watch import ask_next
 from bot.keyboards import back_home, shortened
 from bot.messages import render, watch_name, watch_view
-from bot.news import OFFERED, slot_buttons
+from bot.news import OFFERED, instead_rows, slot_buttons
+from bot.selection_words import problem_text
 from bot.talk import Talk
 
 
@@ -36,7 +38,8 @@ def watches(talk: Talk) -> Screen:
         return Screen(html, [[Button(_("New search"), cd.Go("home"))]])
     rows = []
     for watch in standing:
-        sign = "⏸ " if watch.state == Watch.State.PAUSED else "💤 " if _snoozed(watch, talk) else ""
+        sign = "⚠️ " if withdrawn_among(watch.search.services) else ""
+        sign += "⏸ " if watch.state == Watch.State.PAUSED else "💤 " if _snoozed(watch, talk) else ""
         rows.append([Button(shortened(f"{sign}{watch_name(watch)}"), cd.WatchAct("open", watch.pk))])
     return Screen(
         format_html("<b>{}</b>", _("Your searches")), [*rows, [Button(_("New search"), cd.Go("home"))]]
@@ -50,16 +53,23 @@ def watch(talk: Talk) -> Screen | None:
         return None
     paused = found.state == Watch.State.PAUSED
     snoozed = _snoozed(found, talk)
-    slots = [] if paused else open_slots_for(found, now=talk.now, limit=OFFERED)
+    known = known_slots(found, now=talk.now, limit=OFFERED)
+    slots = () if paused else known.slots
+    view = watch_view(found)
+    quiet = not (paused or snoozed or slots or view.withdrawn)
     html = render(
         "watch",
-        w=watch_view(found),
+        w=view,
+        withdrawn=", ".join(view.withdrawn),
+        impossible="" if view.withdrawn else _impossible(found),
         paused=paused,
         snoozed=dates.show_moment(found.snoozed_until) if snoozed and found.snoozed_until else "",
-        open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.name}" for s in slots[:3]),
+        open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.shown_name}" for s in slots[:3]),
+        as_of=dates.show_since(known.as_of, talk.now) if known.is_old and known.as_of else "",
+        days_waiting=days_without_slots(found, now=talk.now) if quiet else 0,
     )
-    rows = []
-    if found.mode == Watch.Mode.NOTIFY:
+    rows = instead_rows(found) if view.withdrawn else []
+    if not rows and found.mode == Watch.Mode.NOTIFY:
         rows = slot_buttons(slots[:3], found.pk)
     if paused:
         first = Button(_("Watch again"), cd.WatchAct("resume", found.pk))
@@ -73,6 +83,32 @@ def watch(talk: Talk) -> Screen | None:
     rows.append([Button(_("My searches"), cd.Go("watches")), back_home()])
     rows.append([Button(_("Delete"), cd.WatchAct("delete", found.pk))])
     return Screen(html, rows)
+
+
+def _impossible(found: Watch) -> str:
+    """Why nothing can be looked for any more, though the services are still there; "" while it can."""
+    problem = judge(found.search.services).problem
+    return problem_text(problem, found.search.services) if problem is not None else ""
+
+
+def search_instead(talk: Talk, data: cd.Instead) -> None:
+    """Another service instead of one that is not offered any more; everything else stays where it fits."""
+    found = _watch(talk, data.watch)
+    chosen = Service.objects.filter(upstream_id=data.upstream_id, withdrawn_at=None).first()
+    if found is None or found.ended_at is not None or chosen is None:
+        talk.notice = _("This search has ended.")
+        talk.begin("watches")
+        present(talk)
+        return
+    draft = Draft.of_wish(wish_of(found), found)
+    main, *more = found.search.services
+    gone = {service.upstream_id for service in withdrawn_among(found.search.services)}
+    draft = replace(draft, more=tuple((m.service_id, m.count) for m in more if m.service_id not in gone))
+    talk.begin("change", draft=draft.as_json())
+    if main.service_id in gone:
+        ask_next(talk, draft.with_service(chosen))
+    else:
+        ask_next(talk, draft.with_more(chosen.upstream_id, 1))
 
 
 def watch_delete(talk: Talk) -> Screen | None:

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 TELEGRAM_HANDLES = {"say", "meet", "press", "messages", "chats", "read", "block", "faults", "state"}
-CITY_HANDLES = {"slots", "faults", "clock", "state", "life"}
+CITY_HANDLES = {"slots", "faults", "clock", "state", "life", "dialect"}
 # Seconds to connect and to answer; a press waits for the bot, hence the second.
 TIME_LIMIT = (1, 12)
 _PASSED_ON = ("Content-Type", "Content-Disposition", "Allow")

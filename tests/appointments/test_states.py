@@ -1,16 +1,21 @@
 """The booking machine as data, and the arithmetic of budgets."""
 
+import importlib
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
-from appointments import limits
-from appointments.errors import IllegalTransition
+from appointments import limits, machine_picture
+from appointments.errors import IllegalTransition, StaleBooking
 from appointments.models import Booking, BookingEvent
 from appointments.schedules import PERIODIC, write_schedules
 from appointments.services.bookings import advance
-from appointments.states import CALLING, ENDED, HOLDING, LIVE, TRANSITIONS, BookingState
+from appointments.states import CALLING, ENDED, HOLDING, LIVE, STAYS, STEPS, TRANSITIONS, BookingState
+from bot.news import KINDS
+from termin_project.settings import BASE_DIR
 from tests.factories import BookingFactory
 
 S = BookingState
@@ -37,6 +42,78 @@ def test_every_state_is_reached_from_the_first() -> None:
             waiting += TRANSITIONS[state]
 
     assert reached == set(S)
+
+
+def test_every_state_that_can_be_left_has_a_deadline_and_somebody_who_finds_it() -> None:
+    assert set(STAYS) == LIVE
+    fields = {field.name for field in Booking._meta.get_fields()}
+    for stay in STAYS.values():
+        module, name = stay.healed_by.split(".")
+        assert callable(getattr(importlib.import_module(f"appointments.services.{module}"), name))
+        assert stay.deadline in fields
+
+
+def test_no_step_stands_twice_and_what_it_tells_can_be_told() -> None:
+    arrows = [(step.source, step.target) for step in STEPS]
+
+    assert len(arrows) == len(set(arrows))
+    assert {kind for step in STEPS for kind in step.tells} <= KINDS
+
+
+def test_page_and_picture_of_the_machine_are_drawn_from_it() -> None:
+    page = (BASE_DIR / "docs/booking-machine.md").read_text()
+    picture = (BASE_DIR / "docs/images/booking-machine.svg").read_text()
+
+    assert page == machine_picture.page(), "run manage.py draw_booking_machine"
+    assert sha256(machine_picture.dot().encode()).hexdigest() in picture, "run manage.py draw_booking_machine"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("state", "to", "wish"),
+    [
+        (S.RESERVED, S.PRECONFIRMING, "ask"),
+        (S.RESERVED, S.PRECONFIRMING, "release"),
+        (S.RESERVED, S.CONFIRMING, "book"),  # it takes nobody's place
+        (S.RESERVED, S.CANCELLING, "book"),
+        (S.CONFIRMED, S.CANCELLING, "book"),
+    ],
+)
+def test_a_step_is_not_taken_while_the_row_does_not_allow_it(state: S, to: S, wish: str) -> None:
+    now = timezone.now()
+    booking = BookingFactory(**{state.value: True}, wish=wish)
+
+    with pytest.raises(StaleBooking):
+        advance(booking, to, now=now, lease_until=now)
+
+    booking.refresh_from_db()
+    assert booking.state == state
+    assert not booking.events.exists()
+
+
+@pytest.mark.django_db
+def test_what_takes_the_place_of_an_appointment_is_confirmed_directly_and_never_mailed() -> None:
+    now = timezone.now()
+    old = BookingFactory(confirmed=True)
+    new = BookingFactory(
+        reserved=True, subscriber=old.subscriber, search=old.search, replaces=old, wish="book"
+    )
+
+    with pytest.raises(StaleBooking):
+        advance(new, S.PRECONFIRMING, now=now, lease_until=now)
+    advance(new, S.CONFIRMING, now=now, lease_until=now)
+
+    assert new.events.get().source == S.RESERVED
+    assert new.state == S.CONFIRMING
+
+
+@pytest.mark.django_db
+def test_an_appointment_is_replaced_by_one_booking_at_a_time() -> None:
+    old = BookingFactory(confirmed=True)
+    BookingFactory(confirmed=True, subscriber=old.subscriber, search=old.search, replaces=old)
+
+    with pytest.raises(IntegrityError):
+        BookingFactory(reserved=True, subscriber=old.subscriber, search=old.search, replaces=old)
 
 
 @pytest.mark.django_db
@@ -86,7 +163,7 @@ def test_why_it_is_given_back_is_kept_until_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "largest"), [(60, 40), (120, 80), (600, 400), (20, 12), (10, 4), (5, 4), (1, 4)]
+    ("limit", "largest"), [(60, 40), (120, 80), (600, 400), (20, 11), (10, 4), (5, 4), (1, 1)]
 )
 def test_rounds_leave_room_for_bookings(limit: int, largest: int) -> None:
     assert limits.largest_round(limit) == largest

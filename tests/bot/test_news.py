@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import translation
 
-from appointments.models import Booking, OutboxMessage, Slot
+from appointments.models import Booking, CatalogueChange, OutboxMessage, Slot
 from bot.effects import keyboard_of
 from bot.messages import fit, visible_length
 from bot.news import KINDS, News, NothingToTell, render_news
@@ -59,12 +59,21 @@ def message_of(kind: str, town: Town, now, state: str | None = None, **payload: 
     if state:
         traits = {} if state == "requested" else {state: True}
         booking = BookingFactory(subscriber=person, watch=watch, slot=slots[0], now=now, **traits)
+    renamed = CatalogueChange.objects.create(
+        kind="renamed",
+        service=town.registration,
+        before={"name": HOSTILE},
+        after={"name": town.registration.name},
+        at=now,
+    )
     full = {
+        "changes": [renamed.pk],
         "slots": [slot.pk for slot in slots],
         "fields": ["family_name", "email"],
         "field": "email",
         "why": "silence",
         "reason": "timeout",
+        "subject": "watching",
         "since": now.isoformat(),
         "until": now.isoformat(),
         "minutes": 5,
@@ -94,7 +103,7 @@ def test_every_kind_is_html_that_telegram_takes_with_hostile_names(
     news = render(message_of(kind, town, now), now, language)
 
     plain, _entities = parse_html(news.screen.html)
-    assert ("{{ name }}" in plain) == (kind not in ("test_message", "captcha_offer"))
+    assert ("{{ name }}" in plain) == (kind not in ("test_message", "staff_alert", "captcha_offer"))
     assert "\n\n\n" not in plain
     assert visible_length(news.screen.html) <= 4096
     for row in keyboard_of(news.screen.rows):

@@ -1,9 +1,12 @@
 """A person's watches: list, pause, resume, snooze, change, delete; data and settings."""
 
+from datetime import timedelta
+
 import pytest
 
-from appointments.models import OutboxMessage, Subscriber, Watch
+from appointments.models import OutboxMessage, PollTarget, Subscriber, Watch
 from appointments.services.watches import wish_of
+from bot.dates import show_time
 from tests.bot.conftest import Person, Town
 from tests.factories import SlotFactory, WatchFactory
 
@@ -169,3 +172,22 @@ def test_status_tells_in_plain_words(ada: Person, watch: Watch) -> None:
 
     assert "I watch 1 search for you." in shown.html
     assert "Not yet. I have just started." in shown.html
+
+
+def test_a_watch_that_cannot_look_says_as_of_when(ada: Person, watch: Watch) -> None:
+    slot = SlotFactory(
+        search=watch.search, office=watch.offices.first().office, now=ada.now - timedelta(hours=2)
+    )
+    PollTarget.objects.create(
+        search=watch.search, kind="sweep", next_due_at=ada.now, answered_at=ada.now - timedelta(hours=2)
+    )
+    ada.say("/watches")
+
+    known = ada.press("Familie").html
+    slot.delete()
+    ada.say("/watches")
+    nothing = ada.press("Familie").html
+
+    as_of = show_time(ada.now - timedelta(hours=2))
+    assert f"I cannot look right now. As of {as_of} was free:" in known
+    assert f"I cannot look right now. As of {as_of} nothing was free." in nothing

@@ -43,7 +43,8 @@ def _sent() -> dict[str, object]:
 
 class BookingFactory(factory.django.DjangoModelFactory):
     """A booking just wanted. Traits, one at a time: `reserving`, `reserved`, `preconfirming`, `preconfirmed`,
-    `confirmed`, `cancelling`, `uncertain`, `unnamed` (uncertain without a number), `cancelled`, `lapsed`, `failed`.
+    `confirming`, `confirmed`, `cancelling`, `uncertain`, `unnamed` (uncertain without a number), `cancelled`, `lapsed`,
+    `failed`.
 
     Without `slot=` it is for a time the day after tomorrow at 15:20. Everything counts from `now`.
     """
@@ -63,6 +64,14 @@ class BookingFactory(factory.django.DjangoModelFactory):
             **{
                 **_sent(),
                 "state": BookingState.PRECONFIRMING,
+                "city_status": "reserved",
+                "lease_until": factory.LazyAttribute(lambda b: b.now + timedelta(seconds=60)),
+            }
+        )
+        confirming = factory.Trait(
+            **{
+                **_sent(),
+                "state": BookingState.CONFIRMING,
                 "city_status": "reserved",
                 "lease_until": factory.LazyAttribute(lambda b: b.now + timedelta(seconds=60)),
             }

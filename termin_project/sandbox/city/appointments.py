@@ -60,7 +60,8 @@ class Process:
 class AppointmentDesk:
     """All processes and what may be done with them. Raises `CityError` with the city's codes.
 
-    `mail_delay` and `release_delay` are seconds. `links` turns a link token into the address in a mail.
+    `mail_delay` and `release_delay` are seconds. `links` turns a link token into the address in a mail,
+    `new_key` makes the secret of an appointment.
     """
 
     catalogue: Catalogue
@@ -69,6 +70,7 @@ class AppointmentDesk:
     links: Callable[[str], str]
     mail_delay: float = 1.0
     release_delay: float = 15 * 60
+    new_key: Callable[[], str] = lambda: secrets.token_hex(32)
 
     def __post_init__(self) -> None:
         self.processes: dict[int, Process] = {}
@@ -93,7 +95,7 @@ class AppointmentDesk:
             merged[service_id] = merged.get(service_id, 0) + count
         process = Process(
             self._free_number(),
-            secrets.token_hex(32),
+            self.new_key(),
             office_id,
             list(merged.items()),
             slots,
@@ -175,14 +177,14 @@ class AppointmentDesk:
         if process.status == RESERVED:
             answer = {**self.as_json(process, now), "icsContent": None}
             process.status = BLOCKED
-            process.key = secrets.token_hex(32)
+            process.key = self.new_key()
             process.cancelled_at = now
             return answer
         if process.status != DELETED:
             self._send("cancellation", process, now)
             process.cancelled_at = now
         process.status = DELETED
-        process.key = secrets.token_hex(32)
+        process.key = self.new_key()
         process.family_name = CANCELLED_NAME
         return {
             **self.as_json(process, now),

@@ -58,6 +58,7 @@ class Office:
     mix: tuple[int, ...] = ()
     shared: tuple[int, ...] = ()
     exclusive: bool = False
+    parent_id: int | None = None
     hours: str = "counter"
     demand: str = "medium"
 
@@ -72,6 +73,7 @@ class Service:
     on_start_page: bool = True
     parent_id: int | None = None
     variant_id: int | None = None
+    root_parent_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Catalogue:
             "combinable": self._combinable(service.id),
             "parentId": service.parent_id,
             "variantId": service.variant_id,
-            "rootParentId": service.parent_id or service.id,
+            "rootParentId": service.root_parent_id or service.parent_id or service.id,
             "showOnStartPage": service.on_start_page,
         }
 
@@ -183,7 +185,7 @@ def office_json(office: Office) -> dict[str, object]:
         "priority": office.priority,
         "scope": scope_json(office) if office.scope else None,
         "slotsPerAppointment": text_or_none(office.slots_per_appointment),
-        "parentId": None,
+        "parentId": office.parent_id,
         "allowDisabledServicesMix": list(office.mix) or None,
         "sharedBookingOfficeIds": list(office.shared) or None,
     }

@@ -17,6 +17,7 @@ from termin_project.sandbox.city.appointments import Process
 from termin_project.sandbox.city.clock import BERLIN
 from termin_project.sandbox.city.errors import CityError
 from termin_project.sandbox.city.mail import german_time, read_link_token
+from termin_project.sandbox.city.releases import Release
 from termin_project.sandbox.city.world import CityWorld
 
 LONGEST_BODY = 100_000
@@ -131,7 +132,15 @@ def add_fault(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise BadInput("seconds has to be a number.")
     with world.lock:
-        world.faults.add(str(fields.get("kind", "")), count, paths, seconds=float(seconds))
+        world.faults.add(
+            str(fields.get("kind", "")),
+            count,
+            paths,
+            seconds=float(seconds),
+            code=str(fields.get("code") or ""),
+            status=None if fields.get("status") is None else _whole(fields, "status"),
+            after=fields.get("after") is True,
+        )
         return {"faults": world.faults.as_json()}
 
 
@@ -162,6 +171,22 @@ def show_clock(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) 
     return {"now": now.isoformat(timespec="seconds"), "unix": int(now.timestamp())}
 
 
+def switch_dialect(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -> object:
+    """The city changes its software: to the release of a `dialect`, of a `tag`, or of both."""
+    if fields.get("dialect") is None and fields.get("tag") is None:
+        raise BadInput("dialect (D0 to D3) or tag (such as 45) is needed.")
+    tag = None if fields.get("tag") is None else _whole(fields, "tag")
+    dialect = None if fields.get("dialect") is None else str(fields["dialect"])
+    with world.lock:
+        world.release = Release.of(dialect, tag)
+        world.changes += 1
+    return show_dialect(world, fields, query)
+
+
+def show_dialect(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -> object:
+    return {"dialect": world.release.dialect, "tag": world.release.tag}
+
+
 def switch_life(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -> object:
     on = fields.get("on", fields.get("life"))
     if not isinstance(on, bool):
@@ -189,6 +214,8 @@ def show_state(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) 
         return {
             "now": _iso(world.now()),
             "life": world.life.on,
+            "dialect": world.release.dialect,
+            "tag": world.release.tag,
             "reservations": [_shown(world, process) for process in world.reservations],
             "appointments": [_shown(world, process) for process in world.appointments],
             "requests": {
@@ -302,6 +329,7 @@ HANDLERS: dict[str, dict[str, Handler]] = {
     "faults": {"POST": add_fault, "DELETE": clear_faults, "GET": show_faults},
     "clock": {"POST": move_clock, "GET": show_clock},
     "life": {"POST": switch_life},
+    "dialect": {"POST": switch_dialect, "GET": show_dialect},
     "state": {"GET": show_state},
     "mail": {"GET": show_mail},
     "mail/addresses": {"GET": show_addresses},

@@ -43,14 +43,20 @@ _CUSTOM_TEXT = "{} must be non-empty when required and at most 250 characters af
 _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("invalidRequest", 400, "warning", "Invalid request."),
     ("notFound", 404, "error", "Endpoint not found."),
+    ("requestMethodNotAllowed", 405, "warning", "Request method not allowed."),
+    ("notImplemented", 501, "error", "Feature not implemented yet."),
     ("invalidStartDate", 400, "warning", "startDate is required and must be a valid date."),
     ("invalidEndDate", 400, "warning", "endDate is required and must be a valid date."),
     ("invalidSlotsStartDate", 400, "warning", "slotsStartDate must be a valid date."),
     ("invalidSlotsEndDate", 400, "warning", "slotsEndDate must be a valid date."),
     ("slotsStartDateAfterEndDate", 400, "warning", "slotsStartDate must not be after slotsEndDate."),
+    ("invalidDate", 400, "warning", "date is required and must be a valid date."),
     ("invalidOfficeId", 400, "warning", "officeId should be a 32-bit integer."),
     ("invalidServiceId", 400, "warning", "serviceId should be a 32-bit integer."),
     ("invalidServiceCount", 400, "warning", "serviceCounts should be an array of numeric values."),
+    ("EMPTY_SERVICE_ARRAYS", 400, "warning", "Service IDs and counts cannot be empty."),
+    ("MISMATCHED_ARRAYS", 400, "warning", "Service IDs and counts must have same length."),
+    ("invalidScopeId", 400, "warning", "scopeId should be a positive 32-bit integer."),
     (
         "invalidLocationAndServiceCombination",
         400,
@@ -73,13 +79,16 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("captchaMissing", 400, "error", "Missing captcha token."),
     ("captchaInvalid", 400, "error", "Invalid captcha token."),
     ("captchaExpired", 400, "error", "Captcha token expired."),
+    ("captchaVerificationFailed", 400, "error", "Captcha verification failed."),
+    ("captchaVerificationError", 400, "error", "An error occurred during captcha verification."),
     (
         "appointmentNotAvailable",
         404,
         "error",
         "The selected appointment is unfortunately no longer available.",
     ),
-    ("noAppointmentForThisScope", 404, "error", "Please try again at a later time."),
+    ("noAppointmentForThisScope", 404, "info", "Please try again at a later time."),
+    ("noAppointmentForThisDay", 404, "info", "No available days found for the given criteria."),
     (
         "appointmentNotFound",
         404,
@@ -91,6 +100,44 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("appointmentCanNotBeCanceled", 406, "warning", "The selected appointment cannot be canceled."),
     ("processNotReservedAnymore", 409, "error", "The appointment is no longer reserved."),
     ("processNotPreconfirmedAnymore", 409, "error", "The appointment is no longer preconfirmed."),
+    (
+        "preconfirmationExpired",
+        400,
+        "error",
+        "Unfortunately, the time for activating your appointment has expired. Please schedule the appointment again.",
+    ),
+    ("processAlreadyExists", 409, "error", "An appointment process already exists."),
+    ("processAlreadyCalled", 409, "error", "The appointment has already been called."),
+    ("processInvalid", 400, "error", "The process data is invalid."),
+    ("processDeleteFailed", 500, "error", "Failed to delete the appointment."),
+    (
+        "tooManySlotsPerAppointment",
+        400,
+        "warning",
+        "The number of slots exceeds the maximum allowed slots per appointment.",
+    ),
+    (
+        "tooManyServicesPerAppointment",
+        400,
+        "warning",
+        "The quantity of a service exceeds the maximum allowed quantity.",
+    ),
+    ("emailIsRequired", 406, "warning", "Email address is required."),
+    ("telephoneIsRequired", 406, "warning", "Telephone number is required."),
+    ("mailNotFound", 404, "error", "Mail template not found."),
+    ("departmentNotFound", 404, "error", "Department not found."),
+    ("organisationNotFound", 404, "error", "Organisation not found."),
+    ("scopeNotFound", 404, "error", "Scope not found."),
+    ("scopesNotFound", 404, "error", "No scopes found."),
+    ("providerNotFound", 404, "error", "Provider not found."),
+    ("requestNotFound", 404, "error", "Requested service not found."),
+    ("sourceNotFound", 404, "error", "Source not found."),
+    ("invalidApiClient", 400, "error", "Invalid API client."),
+    ("invalidCredentials", 406, "error", "Invalid credentials."),
+    ("invalidSchema", 400, "error", "Data does not match the required schema."),
+    ("internalError", 500, "error", "An internal error occurred. Please try again later."),
+    ("unauthorized", 403, "error", "You are not authorized to access this resource."),
+    ("securityHeaderViolation", 403, "error", "Security policy violation."),
     (
         "tooManyAppointmentsWithSameMail",
         406,
@@ -113,6 +160,14 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
 
 FAULTS: dict[str, Fault] = {row[0]: Fault(*row) for row in _TABLE}
 
+ERROR_STATUS_UNNAMED = 400
+
+
+def unnamed(code: str) -> Fault:
+    """An entry for a code that the city's table does not have (yet)."""
+    return Fault(code, ERROR_STATUS_UNNAMED, "error", "Something new.")
+
+
 _THROWN = frozenset(
     {
         "appointmentNotFound",
@@ -129,17 +184,17 @@ class CityError(Exception):
     """A refusal: one or more codes, the HTTP status and the header style of the answer.
 
     `status` is the largest status of the codes unless given: the real software sends some codes under
-    another HTTP status (`unknownError`, 520 in the body, comes as 404 or 500).
+    another HTTP status (`unknownError`, 520 in the body, comes as 404 or 500); `overruled` says so.
     """
 
     def __init__(self, *codes: str, status: int | None = None, style: Style | None = None) -> None:
         super().__init__(", ".join(codes))
         self.codes = codes
-        self.status = status if status is not None else max(FAULTS[code].status for code in codes)
+        self.overruled = status is not None
+        self.status = (
+            status if status is not None else max(FAULTS.get(code, unnamed(code)).status for code in codes)
+        )
         self.style = style or (Style.THROWN if codes[0] in _THROWN else Style.HANDLED)
-
-    def as_json(self) -> dict[str, object]:
-        return {"errors": [FAULTS[code].as_json() for code in self.codes]}
 
 
 class Crash(Exception):

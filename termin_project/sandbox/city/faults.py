@@ -19,6 +19,11 @@ KINDS: dict[str, str] = {
     "lost_after": "the request takes effect, the connection closes without an answer",
     "lost_race": "reserving loses the last place to somebody else (404, unknownError)",
     "captcha_down": "the captcha service is away",
+    "error": "refuses with `code`, known or not; `status` overrules the city's own, `after` lets it take effect first",
+    "no_errors": "200 with an empty list of errors",
+    "no_code": "400 with an entry of errors that has no code",
+    "framework": "500 in the shape of a programming error",
+    "spring": "404 in the shape of another framework",
 }
 
 # What people call them when they have the status or the thing in mind.
@@ -36,6 +41,7 @@ ALSO_CALLED: dict[str, str] = {
     "lost_answer": "lost_after",
     "lost_request": "lost_before",
     "race": "lost_race",
+    "crash": "framework",
 }
 
 ONLY_AT: dict[str, tuple[str, ...]] = {
@@ -52,6 +58,9 @@ class ActiveFault:
     left: int | None
     paths: tuple[str, ...] | None
     seconds: float = 5.0
+    code: str = ""
+    status: int | None = None
+    after: bool = False
 
 
 @dataclass
@@ -67,11 +76,15 @@ class Faults:
         paths: Sequence[str] | None = None,
         *,
         seconds: float = 5.0,
+        code: str = "",
+        status: int | None = None,
+        after: bool = False,
     ) -> ActiveFault:
         """Spoil the next `count` requests (None: all until cleared) whose path is in `paths` (None: any).
 
         A path is the endpoint's name, `reserve-appointment`, slashes around it are ignored.
-        `seconds` is for the kind `slow`. Raises ValueError for an unknown kind or a senseless number.
+        `seconds` is for the kind `slow`; `code`, `status` (HTTP) and `after` are for the kind `error`.
+        Raises ValueError for an unknown kind, a senseless number, or an error without a code.
         """
         kind = str(kind).strip().lower().replace("-", "_").replace(" ", "_")
         kind = ALSO_CALLED.get(kind, kind)
@@ -81,9 +94,13 @@ class Faults:
             raise ValueError("The count has to be 1 or more.")
         if not 0 <= seconds <= 600:
             raise ValueError("The seconds have to be between 0 and 600.")
+        if (kind == "error") != bool(code):
+            raise ValueError("A code goes with the kind error, and the kind error with a code.")
+        if status is not None and not 200 <= status <= 599:
+            raise ValueError("The status has to be between 200 and 599.")
         # A whole address is as good as the endpoint's name.
         names = tuple(path.rstrip("/").rsplit("/", 1)[-1] for path in paths) if paths else None
-        fault = ActiveFault(kind, count, names, seconds)
+        fault = ActiveFault(kind, count, names, seconds, code, status, after)
         self.active.append(fault)
         return fault
 
@@ -105,4 +122,8 @@ class Faults:
         return None
 
     def as_json(self) -> list[dict[str, object]]:
-        return [asdict(fault) for fault in self.active]
+        of_errors = ("code", "status", "after")
+        return [
+            {name: value for name, value in asdict(fault).items() if fault.code or name not in of_errors}
+            for fault in self.active
+        ]

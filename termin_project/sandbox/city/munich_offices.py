@@ -399,6 +399,42 @@ OFFICES: tuple[Office, ...] = (
         slots_per_appointment=3,
         hours="office",
     ),
+    *(
+        Office(
+            office_id,
+            "Versicherungsamt",
+            f"Versicherungsamt {kind}",
+            _IMPLER,
+            _KVR,
+            Scope(scope_id, email_required=False, activation_minutes=60),
+            slot_minutes=45,
+            parent_id=10512,
+            hours="office",
+            demand="quiet",
+        )
+        for office_id, scope_id, kind in ((1, 371, "VIDEO"), (2, 369, "Telefon"), (3, 370, "Vor Ort"))
+    ),
+    Office(
+        1063373,
+        "Elternberatung",
+        "Elternberatung (RBS-KITA-SuG)",
+        Place("Landsberger Straße", "30", "80339", 48.139717, 11.544198),
+        "Referat für Bildung und Sport",
+        Scope(
+            238,
+            "KITA-Elternberatung",
+            telephone=True,
+            telephone_required=True,
+            custom="Nachname und Geburtsdatum des Kindes",
+            custom_required=True,
+            activation_minutes=60,
+            per_mail=2,
+            info="Ihr Termin findet telefonisch statt. Bitte kommen Sie nicht in die Dienststelle.",
+        ),
+        slot_minutes=30,
+        hours="office",
+        demand="quiet",
+    ),
     Office(
         10640,
         "Amt für Ausbildungsförderung",

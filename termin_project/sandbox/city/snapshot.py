@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from termin_project.sandbox.city.appointments import Process
 from termin_project.sandbox.city.mail import Mail
 from termin_project.sandbox.city.openings import Opening
+from termin_project.sandbox.city.releases import Release
 
 if TYPE_CHECKING:
     from termin_project.sandbox.city.world import CityWorld
@@ -25,6 +26,7 @@ def state_of(world: CityWorld) -> dict[str, Any]:
         return {
             "version": VERSION,
             "clock_offset": world.clock.offset.total_seconds(),
+            "release": [world.release.dialect, world.release.tag],
             "openings": {
                 str(office_id): {
                     str(key): [opening.starts_at, opening.step, opening.free]
@@ -71,6 +73,7 @@ def load(kind: type[CityWorld], path: Path, settings: dict[str, Any]) -> CityWor
     world = kind(**settings, life=False)
     with world.lock:
         world.clock.offset = timedelta(seconds=document["clock_offset"])
+        world.release = Release.of(*document["release"]) if "release" in document else world.release
         for office_id, openings in document["openings"].items():
             capacity = world.capacities.get(int(office_id))
             for key, (starts_at, step, free) in openings.items() if capacity else ():

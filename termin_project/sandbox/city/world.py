@@ -28,6 +28,7 @@ from termin_project.sandbox.city.limiter import Limiter
 from termin_project.sandbox.city.mail import Mail
 from termin_project.sandbox.city.munich import munich_catalogue
 from termin_project.sandbox.city.openings import OfficeCapacity
+from termin_project.sandbox.city.releases import Release
 
 REMEMBERED_REQUESTS = 5000
 
@@ -54,6 +55,7 @@ class CityWorld:
     captcha_token_life: seconds. public_url: where the links of the mails lead to.
     gateway: answer as production does, where a gateway turns most 5xx into a bare 400.
     max_body: bytes. blacklist: addresses that are refused.
+    dialect, tag: which version of its software the city runs ("D0" to "D3", 45 for muc45); the newest by default.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class CityWorld:
         gateway: bool = False,
         max_body: int = 10_485_760,
         blacklist: Iterable[str] = (),
+        dialect: str | None = None,
+        tag: int | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.catalogue = catalogue or munich_catalogue()
@@ -82,6 +86,7 @@ class CityWorld:
         self.max_body = max_body
         self.blacklist = frozenset(blacklist)
         self.reserve_pause = reserve_pause
+        self.release = Release.of(dialect, tag)
         self.lock = threading.RLock()
         self.capacities = {
             office.id: OfficeCapacity(office.slot_minutes)
@@ -101,6 +106,7 @@ class CityWorld:
             self.activation_link,
             mail_delay,
             release_delay,
+            lambda: self.release.new_key(),
         )
         self.life = Life(self.catalogue, self.capacities, random, on=life)
         self.requests: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)

@@ -12,9 +12,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from termin_project.sandbox.city.answers import Answer, answer, gateway_refusal, html_page
-from termin_project.sandbox.city.api import ENDPOINTS, Call
+from termin_project.sandbox.city.api import ENDPOINTS, Call, Endpoint
+from termin_project.sandbox.city.availability import OLDER_ENDPOINTS
 from termin_project.sandbox.city.control import control_answer
-from termin_project.sandbox.city.errors import FAULTS, CityError, Crash, LostConnection, Style
+from termin_project.sandbox.city.errors import CityError, Crash, LostConnection, Style
 from termin_project.sandbox.city.faults import ActiveFault
 from termin_project.sandbox.city.limiter import Counted
 from termin_project.sandbox.city.params import ValueTooLong, body_values, query_values
@@ -22,8 +23,20 @@ from termin_project.sandbox.city.world import CityWorld
 
 logger = logging.getLogger(__name__)
 
+# What is no refusal in the city's own envelope, by kind of fault: HTTP status and body.
+_ODD_SHAPES: dict[str, tuple[int, object]] = {
+    "no_errors": (200, {"errors": []}),
+    "no_code": (400, {"errors": [{"errorMessage": "Something is wrong.", "statusCode": 400}]}),
+    "framework": (500, {"error": {"message": "An internal error has occurred.", "code": 0}}),
+    "spring": (
+        404,
+        {"timestamp": "2026-11-23T10:00:30.000+00:00", "path": "/", "status": 404, "error": "Not Found"},
+    ),
+}
+
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 API, CONTROL = "/api/citizen", "/control"
+ROUTES: dict[tuple[str, str], Endpoint] = {**ENDPOINTS, **OLDER_ENDPOINTS}
 
 
 @dataclass(slots=True)
@@ -86,10 +99,10 @@ def _api(world: CityWorld, environ: dict[str, Any], path: str) -> Answer:
 
 def _answer(world: CityWorld, environ: dict[str, Any], path: str, address: str) -> Answer:
     if address in world.blacklist:
-        return _refusal("IP_BLACKLISTED")
+        return _refusal(world, "IP_BLACKLISTED")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > world.max_body:
-        return _refusal("requestEntityTooLarge")
+        return _refusal(world, "requestEntityTooLarge")
     try:
         query, repeated = query_values(environ.get("QUERY_STRING", ""))
     except ValueTooLong:
@@ -111,23 +124,23 @@ def _answer(world: CityWorld, environ: dict[str, Any], path: str, address: str) 
     with world.lock:
         fault = world.faults.take(request.endpoint)
     if fault is not None:
-        spoilt = _spoilt_before(fault)
+        spoilt = _spoilt_before(world, fault)
         if spoilt is not None:
             return spoilt
     with world.lock:
         counted = world.limiter.accept(address, world.now())
     if counted is None:
-        return _refusal("rateLimitExceeded")
+        return _refusal(world, "rateLimitExceeded")
     reply = _counted_answer(world, request, counted, fault)
     if fault is None:
         return reply
-    return _spoilt_after(fault, reply)
+    return _spoilt_after(world, fault, counted, reply)
 
 
-def _spoilt_before(fault: ActiveFault) -> Answer | None:
+def _spoilt_before(world: CityWorld, fault: ActiveFault) -> Answer | None:
     """Faults that keep a request from being handled at all; None when it goes on."""
     if fault.kind == "rate_limited":
-        return _refusal("rateLimitExceeded")
+        return _refusal(world, "rateLimitExceeded")
     if fault.kind == "gateway_400":
         return gateway_refusal()
     if fault.kind == "html_502":
@@ -141,8 +154,11 @@ def _spoilt_before(fault: ActiveFault) -> Answer | None:
     return None
 
 
-def _spoilt_after(fault: ActiveFault, reply: Answer) -> Answer:
+def _spoilt_after(world: CityWorld, fault: ActiveFault, counted: Counted, reply: Answer) -> Answer:
     """Faults that spoil the answer of a request that was handled."""
+    if fault.kind == "error" and fault.after:
+        error = CityError(fault.code, status=fault.status, style=Style.THROWN)
+        return _refused(world, error, counted, world.now())
     if fault.kind == "truncated_json":
         reply.body = reply.body[: len(reply.body) // 2]
     elif fault.kind == "empty_body":
@@ -162,22 +178,34 @@ def _counted_answer(
             raise CityError("serviceUnavailable", style=Style.MAINTENANCE)
         if kind == "backend_down":
             raise CityError("zmsClientCommunicationError")
+        if fault is not None and kind == "error" and not fault.after:
+            raise CityError(fault.code, status=fault.status, style=Style.THROWN)
+        if kind is not None and kind in _ODD_SHAPES:
+            return answer(*_ODD_SHAPES[kind], Style.CRASHED, counted, now, kind)
         return _handled(world, request, counted, now, kind)
     except CityError as error:
-        return answer(error.status, error.as_json(), error.style, counted, now, error.codes[0])
+        return _refused(world, error, counted, now)
     except Crash:
         crashed = {"error": {"message": "An internal error has occurred.", "code": 0}}
         return answer(500, crashed, Style.CRASHED, counted, now, "crash")
+
+
+def _refused(world: CityWorld, error: CityError, counted: Counted, now: float) -> Answer:
+    """A refusal in the words of the city's present release."""
+    status = error.status if error.overruled else world.release.status_of(error.codes, error.status)
+    document = world.release.refusal(error.codes, now)
+    return answer(status, document, error.style, counted, now, error.codes[0])
 
 
 def _handled(world: CityWorld, request: Request, counted: Counted, now: float, kind: str | None) -> Answer:
     if request.path in ("", "/"):
         nowhere = {"error": {"message": "Not found.", "code": 404}}
         return answer(404, nowhere, Style.CRASHED, counted, now, "notFound")
-    if request.method == "HEAD" and ("GET", request.endpoint) in ENDPOINTS:
+    known = world.release.has(request.endpoint)
+    if request.method == "HEAD" and known and ("GET", request.endpoint) in ROUTES:
         raise CityError("invalidRequest")
-    endpoint = ENDPOINTS.get((request.method, request.endpoint))
-    if endpoint is None:
+    endpoint = ROUTES.get((request.method, request.endpoint))
+    if endpoint is None or not known:
         raise CityError("notFound", style=Style.ROUTED)
     fields = body_values(request.content_type, request.body) if request.method == "POST" else {}
     document = endpoint(
@@ -194,6 +222,7 @@ def _handled(world: CityWorld, request: Request, counted: Counted, now: float, k
     )
     if request.endpoint == "offices-and-services" and _not_modified(request.if_modified_since, now):
         return answer(304, None, Style.HANDLED, counted, now)
+    document = world.release.aged(request.endpoint, document, now)
     return answer(200, document, Style.HANDLED, counted, now)
 
 
@@ -207,9 +236,9 @@ def _not_modified(since: str | None, now: float) -> bool:
         return False
 
 
-def _refusal(code: str) -> Answer:
-    fault = FAULTS[code]
-    return answer(fault.status, {"errors": [fault.as_json()]}, Style.EARLY, None, 0, code)
+def _refusal(world: CityWorld, code: str) -> Answer:
+    refused = world.release.refusal([code], world.now())
+    return answer(CityError(code).status, refused, Style.EARLY, None, 0, code)
 
 
 def _address(environ: dict[str, Any]) -> str:

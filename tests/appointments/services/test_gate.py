@@ -1,50 +1,54 @@
 """The gate: counted as the city counts, shared by everybody, and nothing personal written down."""
 
-import threading
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
-from django.db import connections
 
 from appointments import limits
-from appointments.models import Call, CircuitBreaker, GateState, PollTarget
-from appointments.policy import FairPolicy
-from appointments.services import breakers
+from appointments.models import Call, GateState
 from appointments.services.gate import DatabaseGate
-from appointments.services.watches import WatchWish, create_watch
+from appointments.services.gate_stores import LedgerUnreachable
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.errors import GateClosed, RateLimited, UpstreamError
 from appointments.upstream.types import CallKind, ServiceCount
 from termin_project.sandbox.city import CityWorld, Clock
 from tests.appointments.services.counter import preconfirmed
-from tests.conftest import BASE, MONDAY, RUPPERT, Office, mounted
-from tests.factories import SubscriberFactory
+from tests.conftest import BASE, MONDAY, REGISTER, RUPPERT, Office, mounted
 
 pytestmark = pytest.mark.django_db
+# For tests about something else than distances, on a clock that stands.
+NEAR = limits.Rules(distance=timedelta(0), night_distance=timedelta(0))
 
 
 class Line:
     """A city with a limit, a client behind a gate, one clock for both."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, egress: str = "test", *, window: float = 60) -> None:
+        self.egress = egress
         self.clock = Clock(at=MONDAY)
-        self.world = CityWorld(self.clock, limit=limit, captcha_cost=1)
-        self.gate = DatabaseGate("test", self.clock.now)
+        self.world = CityWorld(self.clock, limit=limit, window=window, captcha_cost=1)
+        self.gate = DatabaseGate(egress, self.clock.now, sleep=self.sleep)
         self.api = CitizenApi(mounted(self.world), BASE, gate=self.gate, time_limit=(1, 1))
 
     def refused(self) -> int:
         return sum(request.status == 429 for request in self.world.requests)
 
-    def ask(self) -> bool:
+    def sleep(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def ask(self, kind: CallKind = CallKind.SWEEP) -> bool:
         """Whether one more call of watching passed the gate."""
+        today = self.clock.now().date()
         try:
-            self.api.probe()
+            self.api.calendar([ServiceCount(REGISTER)], [RUPPERT], today, today, kind=kind)
         except GateClosed:
             return False
         return True
 
     def state(self) -> GateState:
-        return GateState.objects.get(egress="test")
+        return GateState.objects.get(egress=self.egress)
 
 
 def call(gate: DatabaseGate, kind: CallKind = CallKind.SWEEP, *, status: int = 200, code: str = "ok") -> None:
@@ -72,8 +76,9 @@ def test_a_steady_stream_is_never_refused(limit: int, rhythm: int) -> None:
     assert passed >= 4
 
 
-def test_without_the_gate_the_same_stream_is_refused() -> None:
-    line = Line(5)
+def test_the_measured_trap_without_the_gate() -> None:
+    """One call every 8 s against "5 per 20 s" is refused at the 6th, as the city's own software does."""
+    line = Line(5, window=20)
     session = mounted(line.world)
     answers = []
 
@@ -82,6 +87,36 @@ def test_without_the_gate_the_same_stream_is_refused() -> None:
         line.clock.advance(timedelta(seconds=8))
 
     assert answers[:6] == [200] * 5 + [429]
+
+
+def test_the_measured_trap_with_the_gate() -> None:
+    line = Line(5, window=20)
+    passed = 0
+
+    for _call in range(200):
+        passed += line.ask()
+        line.clock.advance(timedelta(seconds=8))
+
+    assert line.refused() == 0
+    assert passed >= 40
+
+
+def test_a_reserve_stays_for_bookings_whatever_else_is_asked() -> None:
+    line = Line(60)
+    session = mounted(line.world)
+    others = [kind for kind in CallKind if kind != CallKind.BOOKING]
+
+    for second in range(300):
+        for kind in others:
+            with suppress(GateClosed), line.gate.admit(kind) as admitted:
+                answer = session.get(f"{BASE}/captcha-details/")
+                admitted.answered(answer.status_code, answer.headers, 1)
+                admitted.understood("ok")
+        state = line.state()
+        assert state.used <= state.limit - 1 - limits.BOOKING_RESERVE, second
+        line.clock.advance(timedelta(seconds=1))
+
+    assert line.refused() == 0
 
 
 def test_watching_keeps_quiet_after_its_round_and_goes_on_after_the_gap() -> None:
@@ -117,13 +152,154 @@ def test_bookings_have_a_reserve_when_watching_has_used_its_round() -> None:
     assert bookings >= limits.BOOKING_RESERVE
 
 
-def test_a_token_never_takes_the_last_calls_of_a_booking() -> None:
+def test_a_token_for_a_booking_is_booking_traffic_but_never_takes_its_last_calls() -> None:
     gate = DatabaseGate("test", fixed().now)
-    GateState.objects.create(egress="test", limit=60, round_cap=40, used=57, last_call_at=MONDAY)
+    state = GateState.objects.create(egress="test", limit=60, round_cap=40, used=55, last_call_at=MONDAY)
+
+    with gate.for_bookings.admit(CallKind.CAPTCHA) as admitted:
+        admitted.answered(200, {}, 10)
+        admitted.understood("ok")
+    with pytest.raises(GateClosed), gate.for_bookings.admit(CallKind.CAPTCHA):
+        pass
+    for _step in range(limits.AFTER_THE_TOKEN):
+        call(gate, CallKind.BOOKING)
+
+    state.refresh_from_db()
+    assert state.used == 59
+
+
+def test_a_token_for_watching_leaves_the_reserve_alone() -> None:
+    gate = DatabaseGate("test", fixed().now)
+    GateState.objects.create(egress="test", limit=60, round_cap=40, used=40, last_call_at=MONDAY)
 
     with pytest.raises(GateClosed):
         call(gate, CallKind.CAPTCHA)
-    call(gate, CallKind.BOOKING)
+
+
+def test_watching_waits_for_the_request_under_way_and_a_booking_only_a_moment() -> None:
+    naps: list[float] = []
+    gate = DatabaseGate("test", fixed().now, rules=NEAR, sleep=naps.append)
+
+    with gate.admit(CallKind.SWEEP):
+        with pytest.raises(GateClosed) as closed:
+            call(gate)
+        for_others = sum(naps)
+        naps.clear()
+        call(gate, CallKind.BOOKING)
+    call(gate)
+
+    assert closed.value.retry_at - MONDAY == timedelta(milliseconds=200)
+    assert for_others == pytest.approx(1.0)
+    assert 0 < sum(naps) <= 0.1 + 1e-9
+
+
+def test_a_request_whose_process_died_keeps_the_line_for_seconds_only() -> None:
+    clock = fixed()
+    gate = DatabaseGate("test", clock.now, sleep=lambda _seconds: None)
+    GateState.objects.create(egress="test", line="dead", line_until=MONDAY + limits.LINE)
+
+    with pytest.raises(GateClosed):
+        call(gate)
+    clock.advance(limits.LINE)
+    call(gate)
+
+
+def test_watching_keeps_its_distance_and_bookings_need_not() -> None:
+    line = Line(60)
+    for _look in range(5):
+        line.ask()
+    watching = line.clock.now() - MONDAY
+    for _step in range(3):
+        call(line.gate, CallKind.BOOKING)
+
+    assert watching == 4 * line.gate.rules.distance
+    assert line.clock.now() - MONDAY == watching
+
+
+def test_details_never_use_up_the_round_of_the_sweeps() -> None:
+    line = Line(60)
+
+    details = 0
+    while line.ask(CallKind.DETAIL):
+        details += 1
+    sweeps = 0
+    while line.ask(CallKind.SWEEP):
+        sweeps += 1
+
+    # Its bucket holds three quarters of a round and fills again meanwhile.
+    assert 30 <= details < 40
+    assert sweeps > 0
+
+
+def test_at_the_daily_quota_watching_rests_until_midnight_and_bookings_go_on() -> None:
+    line = Line(600)
+    line.gate.rules = replace(line.gate.rules, daily_quota=5)
+    asked = [line.ask() for _look in range(7)]
+
+    with pytest.raises(GateClosed) as closed:
+        call(line.gate)
+    call(line.gate, CallKind.BOOKING)
+    line.clock.advance(closed.value.retry_at - line.clock.now())
+    next_day = line.ask()
+
+    assert asked == [True] * 5 + [False] * 2
+    assert closed.value.retry_at == datetime(2026, 11, 23, 23, 0, tzinfo=MONDAY.tzinfo)
+    assert next_day
+    assert line.state().used_today == 1
+
+
+def test_a_second_refusal_soon_after_the_first_doubles_the_pause() -> None:
+    line = Line(60)
+    pauses = []
+    for _refusal in range(3):
+        line.world.faults.add("rate_limited", 1)
+        with pytest.raises(RateLimited):
+            line.ask()
+        until = line.state().paused_until
+        assert until is not None
+        pauses.append(until - line.clock.now())
+        line.clock.advance(pauses[-1])
+
+    assert pauses == [limits.QUIET_GAP, 2 * limits.QUIET_GAP, 4 * limits.QUIET_GAP]
+
+
+def test_staff_can_lift_a_pause() -> None:
+    line = Line(60)
+    line.world.faults.add("rate_limited", 1)
+    with pytest.raises(RateLimited):
+        line.ask()
+
+    line.gate.lift_pause()
+    line.clock.advance(timedelta(seconds=61))
+
+    assert line.ask()
+    assert line.state().paused_until is None
+
+
+def test_a_dearer_captcha_makes_rounds_smaller_once() -> None:
+    line = Line(60)
+    line.ask()
+
+    caps = []
+    for cost in (1000, 1000, 5000, 5000, 5000):
+        line.gate.note_captcha_cost(cost)
+        caps.append(line.state().round_cap)
+
+    assert caps == [40, 40, 30, 30, 30]
+    assert line.state().slow_reason == "captcha_cost"
+
+
+def test_a_ledger_that_cannot_be_reached_closes_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = DatabaseGate("test", fixed().now)
+
+    def unreachable() -> None:
+        raise LedgerUnreachable("down")
+
+    monkeypatch.setattr(gate.store, "read", unreachable)
+
+    with pytest.raises(GateClosed) as closed:
+        call(gate, CallKind.BOOKING)
+    assert closed.value.code == "gateUnreachable"
 
 
 def test_a_closed_gate_says_when_it_opens() -> None:
@@ -145,10 +321,9 @@ def test_the_limit_is_learned_from_the_headers() -> None:
     line.ask()
 
     assert (line.state().limit, line.state().round_cap) == (120, 40)
-    small = Line(20)
-    small.gate.egress = "small"
+    small = Line(20, "small")
     small.ask()
-    assert GateState.objects.get(egress="small").round_cap == limits.largest_round(20) == 12
+    assert small.state().round_cap == limits.largest_round(20) == 11
 
 
 def test_calls_we_did_not_count_are_seen_in_the_headers() -> None:
@@ -238,168 +413,3 @@ def test_traffic_is_written_down_without_anything_personal(office: Office) -> No
         assert secret
         assert secret not in told
     assert set(Call.objects.values_list("code", flat=True)) == {"ok"}
-
-
-# Breakers
-
-
-def test_three_failures_in_a_row_open_and_a_success_closes() -> None:
-    clock = fixed()
-    gate = DatabaseGate("test", clock.now)
-    for _failure in range(3):
-        call(gate, status=502, code="gatewayError")
-    with pytest.raises(GateClosed) as closed:
-        call(gate)
-    clock.advance(timedelta(seconds=60))
-    call(gate)
-
-    assert closed.value.retry_at == MONDAY + timedelta(seconds=60)
-    assert CircuitBreaker.objects.get(name="watching").state == "closed"
-
-
-def test_two_failures_and_a_success_do_not_open() -> None:
-    gate = DatabaseGate("test", fixed().now)
-    for code in ("gatewayError", "gatewayError", "ok", "gatewayError", "gatewayError"):
-        call(gate, status=200 if code == "ok" else 502, code=code)
-
-    assert breakers.blocked_until("watching", now=MONDAY) is None
-
-
-def test_a_half_open_breaker_lets_one_probe_through() -> None:
-    clock = fixed()
-    gate = DatabaseGate("test", clock.now)
-    for _failure in range(3):
-        call(gate, status=502, code="gatewayError")
-    clock.advance(timedelta(seconds=60))
-
-    with gate.admit(CallKind.SWEEP) as probe:
-        with pytest.raises(GateClosed):
-            call(gate)
-        probe.answered(502, {}, 1)
-        probe.understood("gatewayError")
-
-    breaker = CircuitBreaker.objects.get()
-    assert (breaker.state, breaker.failures) == ("open", 4)
-    assert breaker.open_until == clock.now() + timedelta(minutes=2)
-
-
-def test_maintenance_opens_at_once() -> None:
-    gate = DatabaseGate("test", fixed().now)
-
-    call(gate, status=503, code="serviceUnavailable")
-
-    assert breakers.blocked_until("watching", now=MONDAY) == MONDAY + timedelta(minutes=1)
-
-
-def test_bookings_pass_an_open_breaker() -> None:
-    gate = DatabaseGate("test", fixed().now)
-    for _failure in range(3):
-        call(gate, status=502, code="gatewayError")
-
-    call(gate, CallKind.BOOKING)
-    with pytest.raises(GateClosed):
-        call(gate, CallKind.DETAIL)
-    call(gate, CallKind.CATALOGUE)
-
-
-def test_a_refused_rate_is_no_failure_of_the_city() -> None:
-    gate = DatabaseGate("test", fixed().now)
-
-    call(gate, status=429, code="rateLimitExceeded")
-
-    assert not CircuitBreaker.objects.exists()
-
-
-def test_a_breaker_staff_opened_stays_open_whatever_the_calls_under_way_say() -> None:
-    gate = DatabaseGate("test", fixed().now)
-
-    with gate.admit(CallKind.SWEEP) as under_way:
-        breakers.open_breaker("watching", "staff", now=MONDAY)
-        under_way.answered(200, {}, 1)
-        under_way.understood("ok")
-
-    assert breakers.blocked_until("watching", now=MONDAY + timedelta(days=30)) is not None
-    breakers.close_breaker("watching", now=MONDAY)
-    assert breakers.blocked_until("watching", now=MONDAY) is None
-
-
-# Together
-
-
-@pytest.mark.django_db(transaction=True)
-def test_threads_together_admit_exactly_the_budget() -> None:
-    GateState.objects.create(egress="test", limit=60, round_cap=40, used=1, last_call_at=datetime.now(UTC))
-    admitted: list[bool] = []
-
-    def hammer() -> None:
-        gate = DatabaseGate("test", lambda: datetime.now(UTC))
-        try:
-            for _call in range(20):
-                try:
-                    call(gate)
-                except GateClosed:
-                    admitted.append(False)
-                else:
-                    admitted.append(True)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=hammer) for _number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert (len(admitted), sum(admitted)) == (80, 39)
-    assert GateState.objects.get().used == 40
-
-
-def test_twenty_minutes_of_watching_ten_searches_are_never_refused(office: Office) -> None:
-    line = Line(60)
-    office.watcher.api = line.api
-    office.watcher.clock = line.clock.now
-    office.watcher.sleep = lambda seconds: line.clock.advance(timedelta(seconds=seconds)) and None
-    GateState.objects.all().delete()
-    services = [
-        service
-        for service in line.world.catalogue.services
-        if line.world.catalogue.offers(RUPPERT, [service])
-    ][:10]
-    for service in services:
-        wish = WatchWish(services=(ServiceCount(service, 1),))
-        person = SubscriberFactory(now=line.clock.now())
-        create_watch(person, wish, now=line.clock.now())
-
-    end = line.clock.now() + timedelta(minutes=20)
-    while line.clock.now() < end:
-        before = line.world.limiter.counters.copy()
-        office.watcher.step()
-        # While the gate keeps quiet, the naps of half a second are taken ten at a time.
-        quiet = line.world.limiter.counters == before
-        line.clock.advance(timedelta(seconds=5 if quiet else 1))
-
-    asked = [request for request in line.world.requests if "available-calendar" in request.path]
-    assert len(services) == 10
-    assert line.refused() == 0
-    # Rounds of forty, a second apart, then a minute of quiet: at least half of what is possible is used.
-    assert len(asked) >= 1200 / 101 * 40 / 2
-    oldest = min(PollTarget.objects.values_list("answered_at", flat=True))
-    assert line.clock.now() - oldest < timedelta(minutes=3)
-
-
-def test_the_policy_asks_who_waits_longest(office: Office) -> None:
-    first = office.watch()
-    second = office.watch(services=(ServiceCount(1063475, 2),))
-    policy = FairPolicy()
-    now = office.now()
-    PollTarget.objects.filter(search=first.search).update(next_due_at=now - timedelta(seconds=5))
-    PollTarget.objects.filter(search=second.search).update(next_due_at=now - timedelta(seconds=50))
-
-    target = policy.next_target(now=now)
-
-    assert target is not None
-    assert target.search == second.search
-    assert timedelta(seconds=12) <= policy.asked(target, well=True, now=now) - now <= timedelta(seconds=18)
-    assert policy.asked(target, well=False, now=now) - now >= timedelta(seconds=16)
-    PollTarget.objects.update(next_due_at=now + timedelta(seconds=1))
-    assert policy.next_target(now=now) is None

@@ -11,7 +11,6 @@ from appointments.errors import InvalidValue
 from appointments.models import (
     Booking,
     Call,
-    CallCount,
     CatalogueState,
     Offering,
     OutboxMessage,
@@ -28,7 +27,6 @@ from appointments.services.contact import (
     clean_family_name,
     clean_telephone,
 )
-from appointments.services.counting import count_calls
 from appointments.services.subscribers import (
     erase_inactive,
     erase_subscriber,
@@ -264,41 +262,6 @@ def test_contact_data_of_an_appointment_go_a_week_after_it(office: Office) -> No
 
     assert before
     assert (booking.email, booking.family_name, booking.auth_key) == ("", "", "")
-
-
-# Counting
-
-
-@pytest.mark.django_db
-def test_calls_are_counted_by_minute_hour_and_day_and_twice_is_the_same() -> None:
-    now = datetime(2026, 11, 23, 10, 5, 30, tzinfo=UTC)
-    for seconds, code in ((0, "ok"), (10, "ok"), (70, "timeout")):
-        Call.objects.create(
-            at=now - timedelta(seconds=seconds), kind="sweep", code=code, milliseconds=100 + seconds
-        )
-
-    count_calls(now=now)
-    count_calls(now=now)
-
-    by_span = {
-        span: sorted(CallCount.objects.filter(span=span).values_list("code", "calls", "slowest"))
-        for span in ("minute", "hour", "day")
-    }
-    assert all(counts == [("ok", 2, 110), ("timeout", 1, 170)] for counts in by_span.values())
-    assert set(by_span) == {"minute", "hour", "day"}
-
-
-@pytest.mark.django_db
-def test_the_day_with_twenty_five_hours_is_one_day() -> None:
-    start = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
-    for hour in range(25):
-        Call.objects.create(
-            at=start + timedelta(hours=hour, minutes=30), kind="sweep", code="ok", milliseconds=1
-        )
-
-    count_calls(now=start + timedelta(hours=24, minutes=59))
-
-    assert list(CallCount.objects.filter(span="day").values_list("calls", flat=True)) == [25]
 
 
 # The catalogue

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from appointments.models import GateState, OutboxMessage
+from appointments.models import OutboxMessage
 from appointments.services import verification
 from captcha import services as captcha
 from captcha.modes import choose_mode
@@ -161,9 +161,7 @@ def test_nobody_is_asked_in_vain(guarded: Office, why: str) -> None:
     assert verification.offer_watching(site(guarded), now=guarded.now()) == 0
 
 
-def test_dear_challenges_halve_the_rounds(office: Office) -> None:
-    GateState.objects.update_or_create(egress="somewhere", defaults={"round_cap": 40})
-
+def test_staff_hear_of_dear_challenges(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     cost_rose.send(None, site="http://city|somewhere", ratio=12.0, now=office.now())
 
-    assert GateState.objects.get(egress="somewhere").round_cap == 20
+    assert "dear challenges" in caplog.text

@@ -320,11 +320,11 @@ def test_a_poison_answer_does_not_stop_the_others(
 def test_an_office_that_left_the_catalogue_is_no_longer_asked_and_asked_again_when_it_returns(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    office.watch()
+    office.watch(office_ids=(office.office_pk(PASING),))
     look(office, 2)
     whole = office.desk.api.catalogue()
     assert whole is not None
-    others = tuple(each for each in whole.offices if each.upstream_id != RUPPERT)
+    others = tuple(each for each in whole.offices if each.upstream_id != PASING)
     monkeypatch.setattr(office.desk.api, "catalogue", lambda **_since: replace(whole, offices=others))
     sync_catalogue(office.desk.api, now=office.now())
     refit_targets(now=office.now())
@@ -335,18 +335,18 @@ def test_an_office_that_left_the_catalogue_is_no_longer_asked_and_asked_again_wh
     monkeypatch.setattr(office.desk.api, "catalogue", lambda **_since: whole)
     sync_catalogue(office.desk.api, now=office.now())
     refit_targets(now=office.now())
-    office.open(THURSDAY_9)
+    office.open(THURSDAY_9, office=PASING)
     look(office, 5)
 
     assert away == 0
-    assert office.mailman.kinds() == ["slots_opened"]
+    assert office.mailman.kinds() == ["catalogue_change", "catalogue_change", "slots_opened"]
 
 
 def test_an_office_that_begins_to_ask_for_a_captcha_moves_to_the_guarded_sweep(office: Office) -> None:
-    office.watch()
+    office.watch(office_ids=(office.office_pk(PASING),))
     look(office, 2)
 
-    OfficeRow.objects.filter(upstream_id=RUPPERT).update(captcha_required=True)
+    OfficeRow.objects.filter(upstream_id=PASING).update(captcha_required=True)
     refit_targets(now=office.now())
 
     assert list(PollTarget.objects.filter(active=True).values_list("kind", "guarded")) == [("sweep", True)]

@@ -5,17 +5,19 @@ The recordings are not part of this project. They lie beside the checkout or whe
 
 import json
 import os
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from appointments.upstream.answers import Answer, body_of, says_nothing_free
+from appointments.upstream.answers import Answer, body_of
 from appointments.upstream.client import CitizenApi
-from appointments.upstream.errors import UpstreamError
+from appointments.upstream.dialects import Dialect, OwnMemory
+from appointments.upstream.errors import GateClosed, UpstreamError
 from appointments.upstream.types import AppointmentKey, Contact, ServiceCount, Slot
 from captcha.client import CaptchaApi
 from captcha.errors import CaptchaError
@@ -57,7 +59,7 @@ def verdict_on(asked: dict[str, Any], stored: dict[str, Any]) -> str:
     wire = Wire(lambda request: stored_answer(stored))
     read = READERS.get((asked["method"], route))
     try:
-        return read(wire, query, body) if read else by_form(asked["method"], route, stored)
+        return read(wire, query, body) if read else by_form(asked["method"], stored)
     except (UpstreamError, CaptchaError) as error:
         return type(error).__name__
 
@@ -69,18 +71,14 @@ def stored_answer(stored: dict[str, Any]) -> requests.Response:
     return answer(stored["status"], body, headers)
 
 
-def by_form(method: str, route: str, stored: dict[str, Any]) -> str:
+def by_form(method: str, stored: dict[str, Any]) -> str:
     """The verdict on a route our client never calls: an error by name, or the form of a success."""
     response = stored_answer(stored)
     seen = Answer(response.status_code, response.headers, response.content, changes=method == "POST")
-    if route.startswith("available-") and says_nothing_free(seen):
-        return "nothing free"
     found = body_of(seen)
     if isinstance(found, list):
         return "list"
     assert isinstance(found, dict)
-    if route.startswith("available-"):
-        return "times or days" if any(found.values()) else "nothing free"
     return "object with " + min(found)
 
 
@@ -99,6 +97,40 @@ def _calendar(wire: Wire, query: dict[str, str], body: dict[str, Any]) -> str:
     except (ValueError, KeyError):  # nothing our client would ever send: only the answer counts
         found = api.calendar(SERVICES, [1], START, END)
     return "nothing free" if found.nothing_free else "success"
+
+
+class OneGoodAnswer(Recorder):
+    """A gate that closes once a question was answered well: a recorded exchange is one request."""
+
+    @contextmanager
+    def admit(self, kind: Any) -> Iterator[Recorder]:
+        if "ok" in self.codes:
+            raise GateClosed(datetime(2026, 11, 23, tzinfo=UTC))
+        with super().admit(kind) as call:
+            yield call
+
+
+def _older(dialect: Dialect, *, times: bool) -> Callable[..., str]:
+    """A reader for a route of an older dialect, by that dialect's own adapter."""
+
+    def read(wire: Wire, query: dict[str, str], body: dict[str, Any]) -> str:
+        memory = OwnMemory()
+        memory.remember(dialect, timedelta(days=1))
+        api = api_on(wire, OneGoodAnswer(), dialect=memory)
+        try:
+            services = [ServiceCount(int(query["serviceId"]), int(query["serviceCount"]))]
+            offices = [int(each) for each in query["officeId"].split(",")]
+            start = date.fromisoformat(query["date" if times else "startDate"])
+            end = date.fromisoformat(query["date" if times else "endDate"])
+            token = query.get("captchaToken", "")
+            found = api.calendar(
+                services, offices, start, end, day=start if times else None, captcha_token=token
+            )
+        except (ValueError, KeyError):  # nothing our client would ever send: only the answer counts
+            found = api.calendar(SERVICES, [1], START, END)
+        return "nothing free" if found.nothing_free else "times" if found.slots else "days"
+
+    return read
 
 
 def _reserve(wire: Wire, query: dict[str, str], body: dict[str, Any]) -> str:
@@ -160,6 +192,10 @@ def _probe(wire: Wire, query: dict[str, str], body: dict[str, Any]) -> str:
 READERS: dict[tuple[str, str], Callable[..., str]] = {
     ("GET", "offices-and-services"): _catalogue,
     ("GET", "available-calendar"): _calendar,
+    ("GET", "available-days"): _older(Dialect.D1, times=False),
+    ("GET", "available-days-by-office"): _older(Dialect.D2, times=False),
+    ("GET", "available-appointments"): _older(Dialect.D1_MUC19, times=True),
+    ("GET", "available-appointments-by-office"): _older(Dialect.D2, times=True),
     ("GET", "appointment"): _with_key(lambda api, key: api.appointment(key)),
     ("GET", "captcha-details"): _probe,
     ("GET", "captcha-challenge"): _captcha(lambda api: api.challenge()),

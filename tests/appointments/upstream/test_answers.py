@@ -214,9 +214,9 @@ def test_the_calendar_asks_as_the_contract_says() -> None:
     )
 
     assert wire.requests[0].url == (
-        f"{BASE_URL}/available-calendar/?startDate=2026-12-01&endDate=2027-05-30&officeIds=10489%2C102522"
-        "&serviceIds=1063475%2C1063576&serviceCounts=1%2C2&slotsStartDate=2026-12-09&slotsEndDate=2026-12-09"
-        "&captchaToken=t"
+        f"{BASE_URL}/available-calendar/?startDate=2026-12-01&endDate=2027-05-30"
+        "&slotsStartDate=2026-12-09&slotsEndDate=2026-12-09&officeIds=10489%2C102522"
+        "&serviceIds=1063475%2C1063576&serviceCounts=1%2C2&captchaToken=t"
     )
     assert (gate.kinds, gate.codes) == (["detail"], ["ok"])
 

@@ -240,6 +240,19 @@ def test_a_slot_that_is_gone_is_known_by_its_code_too(code: str, status: int) ->
         api_answering(status, error_body(code)).reserve(SLOT, SERVICES)
 
 
+@pytest.mark.parametrize(
+    ("status", "codes"),
+    [
+        (500, ["noAppointmentForThisScope"]),
+        (520, ["appointmentNotAvailable"]),
+        (400, ["noAppointmentForThisDay", "unknownError"]),
+    ],
+)
+def test_a_slot_is_gone_only_by_an_answer_that_is_clear(status: int, codes: list[str]) -> None:
+    with pytest.raises(errors.OutcomeUnknown):
+        api_answering(status, error_body(*codes)).reserve(SLOT, SERVICES)
+
+
 def test_a_missing_route_is_no_slot_that_is_gone() -> None:
     with pytest.raises(errors.RouteGone):
         api_answering(404, error_body("notFound")).reserve(SLOT, SERVICES)

@@ -61,7 +61,8 @@ VERDICTS: dict[str, str] = {
         316 317 318 500 530 540 541 542 543 550 551 552 553 554 556 560 601 602d 613 646 647 648 m30
         m31
     """,
-    "times or days": "m20 m21 m22 m23 m42",
+    "days": "m20 m21 m42",
+    "times": "m22 m23",
     "unchanged": "630",
 }
 
@@ -98,7 +99,7 @@ FIXTURE_VERDICTS: dict[str, str] = {
         errors/rate_limited
     """,
     "RouteGone": """
-        availability-old/route_gone
+        availability-old/route_gone availability-old/node_backend_error
     """,
     "SlotTaken": """
         errors/reserve_gone
@@ -117,7 +118,7 @@ FIXTURE_VERDICTS: dict[str, str] = {
     """,
     "nothing free": """
         availability-old/appointments_by_office_none availability-old/days_none_404
-        availability-old/days_none_200 availability-old/node_backend_error available-calendar/empty
+        availability-old/days_none_200 available-calendar/empty
         errors/calendar_no_scope
     """,
     "success": """
@@ -138,9 +139,11 @@ FIXTURE_VERDICTS: dict[str, str] = {
     "success: reserved": """
         booking-captcha-reserve booking-flow/1_reserve booking-flow/2_update
     """,
-    "times or days": """
-        availability-old/days availability-old/days_by_office availability-old/appointments
-        availability-old/appointments_by_office
+    "days": """
+        availability-old/days availability-old/days_by_office
+    """,
+    "times": """
+        availability-old/appointments availability-old/appointments_by_office
     """,
 }
 

@@ -4,8 +4,8 @@ import logging
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import requests
 from appointments.upstream import errors
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.types import CallKind
+from tests.appointments.upstream.sockets import receive, saying, server
 from tests.appointments.upstream.wire import (
     CONTACT,
     KEY,
@@ -30,46 +31,6 @@ from tests.appointments.upstream.wire import (
     calendar_body,
     error_body,
 )
-
-
-@contextmanager
-def server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server on loopback that treats every connection with `talk`; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.settimeout(5)
-                    talk(connection)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/citizen"
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
-
-
-def receive(connection: socket.socket) -> bytes:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(4096)
-    return received
-
-
-def saying(*parts: bytes) -> Callable[[socket.socket], None]:
-    def talk(connection: socket.socket) -> None:
-        receive(connection)
-        for part in parts:
-            connection.sendall(part)
-
-    return talk
 
 
 def silent(connection: socket.socket) -> None:
@@ -172,6 +133,8 @@ def test_one_connection_serves_one_call_after_the_other_and_keeps_no_cookies() -
         with suppress(OSError, IndexError):
             while True:
                 seen.append(receive(connection))
+                if not seen[-1]:
+                    return
                 body = b'{"siteKey": "x", "captchaEnabled": true}'
                 head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: %d\r\n\r\n" % len(body)
                 connection.sendall(head + body)

@@ -71,16 +71,16 @@ def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> req
     return response
 
 
-def api_on(wire: Wire, gate: Recorder | None = None) -> CitizenApi:
+def api_on(wire: Wire, gate: Recorder | None = None, **more: Any) -> CitizenApi:
     """The client under test, talking to `wire`."""
     session = requests.Session()
     session.mount("http://", wire)
-    return CitizenApi(session, BASE_URL, gate=gate or Recorder(), time_limit=(1, 2))
+    return CitizenApi(session, BASE_URL, gate=gate or Recorder(), time_limit=(1, 2), **more)
 
 
-def api_answering(status: int, body: Any, headers: dict[str, str] | None = None) -> CitizenApi:
+def api_answering(status: int, body: Any, headers: dict[str, str] | None = None, **more: Any) -> CitizenApi:
     """A client whose every request gets this answer."""
-    return api_on(Wire(lambda request: answer(status, body, headers)))
+    return api_on(Wire(lambda request: answer(status, body, headers)), **more)
 
 
 def error_body(*codes: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from appointments.models import Booking, CircuitBreaker, OutboxMessage, Subscriber, Watch
+from appointments import wiring
+from appointments.models import Booking, CircuitBreaker, GateState, OutboxMessage, Subscriber, Watch
 from appointments.states import BookingState
 from captcha.models import CaptchaToken
 from tests.factories import BookingFactory, OutboxMessageFactory, SubscriberFactory, WatchFactory
@@ -199,6 +200,43 @@ def test_a_breaker_is_not_opened_without_a_reason(desk: Client) -> None:
     breaker.refresh_from_db()
     assert breaker.state == "closed"
     assert b"required" in asked_again.content
+
+
+def test_a_breaker_is_held_open_until_a_moment(desk: Client) -> None:
+    breaker = CircuitBreaker.objects.create(name="watching")
+    until = (timezone.localtime() + timedelta(hours=3)).replace(second=0, microsecond=0)
+
+    answers = {**SENT, "reason": "works at the city", "until": f"{until:%Y-%m-%dT%H:%M}"}
+    desk.post(page_of(breaker, "open_breaker"), answers)
+
+    breaker.refresh_from_db()
+    assert (breaker.state, breaker.open_until, breaker.by_hand) == ("open", until, True)
+
+
+def test_a_breaker_is_not_held_open_until_yesterday(desk: Client) -> None:
+    breaker = CircuitBreaker.objects.create(name="watching")
+
+    answers = {**SENT, "reason": "works at the city", "until": "2020-01-01T10:00"}
+    asked_again = desk.post(page_of(breaker, "open_breaker"), answers)
+
+    breaker.refresh_from_db()
+    assert breaker.state == "closed"
+    assert b"This moment is over." in asked_again.content
+
+
+def test_a_pause_of_the_gate_is_ended(desk: Client, settings: Any) -> None:
+    wiring.gate.cache_clear()
+    mine = GateState.objects.create(
+        egress=settings.EGRESS_NAME, paused_until=timezone.now() + timedelta(hours=9)
+    )
+    other = GateState.objects.create(egress="elsewhere", paused_until=timezone.now() + timedelta(hours=9))
+
+    for row in (mine, other):
+        desk.post(page_of(row, "lift_pause"), SENT)
+        row.refresh_from_db()
+
+    assert mine.paused_until is None
+    assert other.paused_until is not None
 
 
 def test_a_captcha_site_is_blocked_and_released(desk: Client) -> None:

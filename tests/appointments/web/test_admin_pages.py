@@ -17,14 +17,18 @@ from appointments.models import (
     BookingEvent,
     Call,
     CallCount,
+    CatalogueChange,
     CatalogueState,
     CircuitBreaker,
+    CityDialect,
     GateState,
     Heartbeat,
     Lease,
     PollTarget,
     Sighting,
+    StaffAlert,
     Subscriber,
+    UnreadAnswer,
 )
 from captcha.models import CaptchaChoice, CaptchaToken
 from termin_project.staff_admin import StaffAdmin, masked
@@ -83,13 +87,23 @@ def rows(staff: User) -> None:
     )
     PollTarget.objects.create(kind="sweep", search=search, next_due_at=now)
     CatalogueState.objects.create(pk=1, synced_at=now)
+    CatalogueChange.objects.create(
+        kind="renamed", office=offering.office, before={"name": "A"}, after={"name": "B"}, at=now
+    )
     GateState.objects.create(egress="default")
     CircuitBreaker.objects.create(name="watching")
+    StaffAlert.objects.create(
+        key="breaker:watching", kind="breaker_open", subject="watching", since=now, raised_at=now
+    )
     Lease.objects.create(name="sender")
     Heartbeat.objects.create(name="bot", at=now)
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
     CallCount.objects.create(span="hour", starts_at=now, kind="sweep", code="ok", calls=4, milliseconds=40)
     CaptchaChoice.objects.create(pk=1)
+    CityDialect.objects.create(address="http://city", dialect="D3", found_at=now, until=now)
+    UnreadAnswer.objects.create(
+        fingerprint="f", method="GET", path="/p/", code="notUnderstood", shape="{}", first_at=now, last_at=now
+    )
     CaptchaToken.objects.create(
         site="city|default",
         state="valid",

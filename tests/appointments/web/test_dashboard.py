@@ -9,9 +9,12 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from appointments.charts import BASELINE, TOP, hour_chart
-from appointments.models import Booking, BookingEvent, Call, CircuitBreaker, GateState, Sighting
-from appointments.selectors.dashboard import overview, percentile
+from appointments.charts import BASELINE, TOP, hour_chart, minute_chart
+from appointments.limits import local_day
+from appointments.models import Booking, BookingEvent, Call, CircuitBreaker, GateState, Sighting, StaffAlert
+from appointments.selectors.dashboard import overview
+from appointments.selectors.traffic import percentile
+from appointments.services.counting import count_calls
 from appointments.services.health import beat
 from appointments.states import BookingState
 from tests.appointments.web.conftest import everything_beats, seconds
@@ -52,6 +55,26 @@ def test_after_a_quiet_gap_the_budget_is_whole_again(now: datetime) -> None:
     assert overview(now).budget.until == now + seconds(61)
     assert overview(now + seconds(61)).budget.state == "ready"
     assert overview(now + seconds(61)).budget.used == 0
+
+
+def test_the_budget_tells_what_is_left_and_why_it_is_slow(now: datetime) -> None:
+    noon = now.replace(hour=11)
+    state = GateState.objects.create(
+        egress="default", round_cap=20, used=20, last_call_at=noon, refused_at=noon - timedelta(minutes=1)
+    )
+    GateState.objects.filter(pk=state.pk).update(day=local_day(noon), used_today=321)
+
+    budget = overview(noon).budget
+
+    assert (budget.left_for_watching, budget.left_for_bookings) == (0, 39)
+    assert (budget.used_today, budget.daily_quota) == (321, 40_000)
+    assert budget.why == ("resting", "after_refusal")
+
+
+def test_yesterdays_requests_are_not_todays(now: datetime) -> None:
+    GateState.objects.create(egress="default", day=local_day(now - timedelta(days=1)), used_today=321)
+
+    assert overview(now).budget.used_today == 0
 
 
 def test_a_paused_gate_says_until_when(now: datetime) -> None:
@@ -177,6 +200,75 @@ def test_traffic_of_the_last_hour_has_percentiles_and_shares(now: datetime) -> N
         ("connectionFailed", 1, True),
         ("rateLimitExceeded", 1, True),
     ]
+
+
+def test_requests_are_shown_by_minute_and_by_kind(now: datetime) -> None:
+    for kind, ago, milliseconds in (
+        ("sweep", 5, 100),
+        ("detail", 5, 200),
+        ("booking", 65, 300),
+        ("follow", 65, 1),
+    ):
+        Call.objects.create(
+            at=now - seconds(ago), kind=kind, code="ok", status=200, milliseconds=milliseconds, round=ago
+        )
+    called(now - timedelta(minutes=59), status=502, code="gatewayError")
+
+    traffic = overview(now).traffic
+    minutes = {minute.starts_at: (minute.watching, minute.booking) for minute in traffic.minutes}
+
+    assert len(traffic.minutes) == 60
+    assert minutes[(now - seconds(5)).replace(second=0, microsecond=0)][0] == 2
+    assert minutes[(now - seconds(65)).replace(second=0, microsecond=0)][1] == 2
+    assert [(kind.kind, kind.calls, kind.bad) for kind in traffic.kinds] == [
+        ("sweep", 2, 1),
+        ("detail", 1, 0),
+        ("booking", 1, 0),
+        ("follow", 1, 0),
+    ]
+    assert traffic.rounds == 3
+
+
+def test_days_come_from_the_counts_with_their_percentiles(now: datetime) -> None:
+    for number in range(100):
+        called(now - timedelta(minutes=number / 10), milliseconds=100 if number < 90 else 5000)
+    called(now, code="timeout", status=None)
+    count_calls(now=now)
+
+    day = overview(now).days[0]
+
+    assert day.calls == sum(d.calls for d in overview(now).days) == 101
+    assert day.p50 == pytest.approx(100, rel=0.12)
+    assert day.p95 == pytest.approx(5000, rel=0.12)
+    assert day.bad_percent == 1.0
+
+
+def test_standing_alerts_are_shown_and_those_that_are_over_are_not(desk: Client) -> None:
+    now = timezone.now()
+    shared = {"kind": "breaker_open", "reason": "serviceUnavailable", "since": now, "raised_at": now}
+    StaffAlert.objects.create(key="1", subject="catalogue", **shared)
+    StaffAlert.objects.create(key="2", subject="captcha", over_at=now, **shared)
+
+    assert [alert.subject for alert in overview(now).alerts] == ["catalogue"]
+    assert "Somebody should look" in desk.get("/dashboard/live/").content.decode()
+
+
+def test_why_it_is_slow_is_told_in_a_sentence(desk: Client) -> None:
+    GateState.objects.create(egress="default", used=40, last_call_at=timezone.now())
+
+    assert "This round is used up." in desk.get("/dashboard/live/").content.decode()
+
+
+def test_a_drawing_of_minutes_stacks_bookings_on_watching() -> None:
+    chart = minute_chart([("10:00", 0, 0), ("10:01", 30, 10), ("10:02", 20, 0)])
+
+    assert chart.most == 40
+    assert [round(s.low_height + s.high_height) for s in chart.stacks] == [
+        0,
+        BASELINE - TOP,
+        (BASELINE - TOP) / 2,
+    ]
+    assert chart.stacks[1].high_y == TOP
 
 
 @pytest.mark.parametrize(("values", "expected"), [([], None), ([7], 7), ([1, 3], 2)])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from appointments.limits import QUIET_GAP
+from appointments.limits import QUIET_GAP, local_day
 from appointments.models import Call, CircuitBreaker, GateState, Heartbeat, PollTarget
 from appointments.selectors import health
 from appointments.selectors.health import city_sight, components
@@ -230,3 +230,16 @@ def test_a_stuck_captcha_blinds_only_when_every_request_needs_it(
 
     assert city_sight(now).sees is sees
     assert city_sight(now).reason == ("" if sees else "captcha")
+
+
+def test_a_used_up_quota_is_blindness_with_a_reason(now: datetime, settings: Any) -> None:
+    settings.CITY_DAILY_QUOTA = 5
+    beat("city", now=now)
+    gate = GateState.objects.create(egress="default", day=local_day(now), used_today=4, watched_at=now)
+    before = city_sight(now)
+    GateState.objects.filter(pk=gate.pk).update(used_today=5)
+
+    after = city_sight(now)
+
+    assert before.sees
+    assert (after.sees, after.reason, after.since) == (False, "quota", now)

@@ -148,3 +148,53 @@ def test_a_whole_path_names_an_endpoint() -> None:
 
     assert faults.take("available-calendar") is None
     assert faults.take("reserve-appointment") is not None
+
+
+@pytest.mark.usefixtures("open_place")
+def test_any_code_can_be_said_with_the_status_it_has_or_with_another(
+    citizen: Citizen, world: CityWorld
+) -> None:
+    world.faults.add("error", code="processInvalid", paths=["reserve-appointment"])
+    world.faults.add("error", code="processInvalid", status=200)
+    world.faults.add("error", code="somethingNew")
+
+    answers = [citizen.reserve() for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [400, 200, 400]
+    assert [codes(answer) for answer in answers] == [["processInvalid"], ["processInvalid"], ["somethingNew"]]
+    assert world.reservations == []
+
+
+@pytest.mark.usefixtures("open_place")
+def test_an_error_may_follow_a_change_that_was_made(citizen: Citizen, world: CityWorld) -> None:
+    world.faults.add("error", code="unknownError", status=500, after=True)
+
+    answer = citizen.reserve()
+
+    assert (answer.status_code, codes(answer)) == (500, ["unknownError"])
+    assert len(world.reservations) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body"),
+    [
+        ("no_errors", 200, {"errors": []}),
+        ("framework", 500, {"error": {"message": "An internal error has occurred.", "code": 0}}),
+    ],
+)
+def test_odd_shapes_are_answered_as_they_are(
+    citizen: Citizen, world: CityWorld, kind: str, status: int, body: Any
+) -> None:
+    world.faults.add(kind)
+
+    answer = citizen.get("captcha-details")
+
+    assert (answer.status_code, answer.json()) == (status, body)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"kind": "error"}, {"kind": "html_502", "code": "x"}, {"kind": "error", "code": "x", "status": 99}],
+)
+def test_an_error_needs_a_code_and_a_code_an_error(citizen: Citizen, more: dict[str, Any]) -> None:
+    assert citizen.handle("POST", "faults", **more).status_code == 400

@@ -8,6 +8,7 @@ the other tests; this one only says that no key is missing, added or of another 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -22,7 +23,8 @@ from termin_project.sandbox.city.errors import FAULTS
 
 from .conftest import REGISTER, RUPPERT, THURSDAY_9, Citizen, ids
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "munich-transcripts"
+BESIDE = Path(__file__).resolve().parents[4] / "shared" / "munich-transcripts"
+FOLDER = Path(os.environ.get("MUNICH_TRANSCRIPTS") or BESIDE)
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="the recorded answers are not beside the checkout"
 )
