@@ -29,12 +29,14 @@ from appointments.services import (
     sending,
     subscribers,
     sweeps,
+    verification,
     watches,
     watching,
 )
 from appointments.services.bookings import LOADED
 from appointments.services.health import beat
 from appointments.states import BookingState
+from captcha.human import forget_old_tickets
 
 
 def _load(booking_id: int) -> Booking | None:
@@ -138,8 +140,10 @@ def sweep() -> str:
     blind, seeing = blindness.tell_blindness(now=now)
     alerts, _over = escalation.escalate(now=now)
     woken = watches.wake_snoozed(now=now)
+    asked = verification.offer_watching(wiring.captcha_site(), now=now)
     erased = subscribers.finish_erasures()
-    return f"sweep: {found}, blind {blind}, seeing {seeing}, alerts {alerts}, woken {woken}, erased {erased}"
+    told = f"blind {blind}, seeing {seeing}, alerts {alerts}, asked {asked}"
+    return f"sweep: {found}, {told}, woken {woken}, erased {erased}"
 
 
 def count_calls() -> str:
@@ -157,6 +161,7 @@ def daily_upkeep() -> str:
     removed = sweeps.forget_old_records(now=now)
     removed["profiles"] = profiles.remove_erased_profiles()
     removed["names"] = names.forget_names(now=now)
+    removed["captcha tickets"] = forget_old_tickets(now)
     return f"upkeep: {ended} watches ended, {erased} people erased, removed {removed}"
 
 

@@ -23,6 +23,8 @@ from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
 from captcha.client import CaptchaApi
+from captcha.modes import current_mode
+from captcha.services import WAIT_LIMIT, beside
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 15.0
 TIME_LIMIT = (CONNECT_SECONDS, READ_SECONDS)
@@ -90,18 +92,26 @@ def captcha_site() -> str:
     return f"{settings.MUNICH_API_URL}|{settings.EGRESS_NAME}"
 
 
-def tokens(*, for_bookings: bool = False) -> TokenSource:
+def captcha_transport(*, for_bookings: bool = False) -> CaptchaApi:
+    """The city's captcha routes; `for_bookings`: they may use what the gate reserves for bookings."""
+    pin_address_family()
+    admitting = gate().for_bookings if for_bookings else gate()
+    return CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=admitting, time_limit=TIME_LIMIT)
+
+
+def tokens(*, for_bookings: bool = False, patience: timedelta = WAIT_LIMIT) -> TokenSource:
     """Captcha tokens of the city. One for each user: it remembers which token it handed out last.
 
-    `for_bookings`: a captcha that a booking waits for may use what the gate reserves for bookings.
+    `for_bookings`: a captcha that a booking waits for may use what the gate reserves for bookings. `patience`: how long
+    to wait for one that is being made. Solving goes on beside whoever waits.
     """
-    admitting = gate().for_bookings if for_bookings else gate()
-    transport = CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=admitting, time_limit=TIME_LIMIT)
     return TokenSource(
-        transport=transport,
+        transport=captcha_transport(for_bookings=for_bookings),
         site=captcha_site(),
-        mode=settings.CAPTCHA_MODE,
+        mode=current_mode,
         clock=timezone.now,
+        patience=patience,
+        run=beside,
         note_cost=gate().note_captcha_cost,
     )
 
@@ -118,7 +128,8 @@ def watcher() -> Watcher:
     return Watcher(
         api=city(),
         policy=FairPolicy(),
-        tokens=tokens(),
+        # Other offices are not to wait for a dear challenge of the guarded ones.
+        tokens=tokens(patience=timedelta(seconds=2)),
         reachable=lambda: reachable(settings.MUNICH_API_URL),
         clock=timezone.now,
         sleep=time.sleep,

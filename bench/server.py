@@ -50,6 +50,11 @@ class Simulators:
         self._server = _Server(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})
 
+    @property
+    def port(self) -> int:
+        """Where they answer; port 0 asks for any free one."""
+        return int(self._server.server_address[1])
+
     def __enter__(self) -> Simulators:
         self._thread.start()
         return self

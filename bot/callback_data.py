@@ -308,6 +308,13 @@ class VetoTime(Data, code="vt"):
     seconds: int
 
 
+@dataclass(frozen=True)
+class Solve(Data, code="cp"):
+    """A fresh link to solve a captcha: for a booking, or (0) to keep guarded offices watched."""
+
+    booking: int = 0
+
+
 # --- Contact data and settings -----------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ LONGEST_WAIT = 3
 FILE_ATTEMPTS = 3
 # Messages whose buttons serve one moment of a booking; the next message about it takes them away.
 _PROMPTS = (
+    "captcha_wanted",
     "appointment_reserved",
     "hold_ending",
     "details_needed",

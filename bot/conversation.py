@@ -18,6 +18,7 @@ from appointments.errors import DomainError
 from appointments.services.importing import looks_like_link
 from appointments.services.subscribers import note_visit
 from bot import callback_data as cd
+from bot import captcha_talk
 from bot.callback_data import Data
 from bot.chats import chat_for_update, handled_before, keep_answer
 from bot.effects import Effect, Incoming, keyboard_of
@@ -138,6 +139,7 @@ TAPS: dict[type[Data], Callable[[Talk, Any], None]] = {
     cd.Whom: profiles.choose,
     cd.Meant: profile.meant,
     cd.TakeAnew: mail.take,
+    cd.Solve: captcha_talk.again,
 }
 # Buttons under news stand for themselves; all others belong to the menu they were shown with.
 UNDER_NEWS = (
@@ -150,6 +152,7 @@ UNDER_NEWS = (
     cd.MoveAct,
     cd.MoveTo,
     cd.StopVeto,
+    cd.Solve,
 )
 # Calls that put something new below; pressing the same button again must not repeat it.
 BELOW = ("send", "document", "venue")

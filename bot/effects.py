@@ -5,6 +5,8 @@ from typing import Any
 
 from bot.callback_data import Data
 
+Keyboard = list[list[dict[str, Any]]]
+
 LONGEST_TOAST = 200  # Telegram's limit for the answer to a tap
 
 
@@ -33,11 +35,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button under a message: it either carries `data` or opens `url`."""
+    """A button under a message: it either carries `data`, opens `url`, or opens a Mini App at the address `app`."""
 
     text: str
     data: Data | None = None
     url: str = ""
+    app: str = ""
 
 
 Rows = list[list[Button]]
@@ -62,7 +65,7 @@ class Effect:
 
     do: str
     html: str = ""
-    keyboard: list[list[dict[str, str]]] = field(default_factory=list)
+    keyboard: Keyboard = field(default_factory=list)
     message_id: int | None = None
     menu: int | None = None
     query_id: str = ""
@@ -79,15 +82,14 @@ class Effect:
         return asdict(self)
 
 
-def keyboard_of(rows: Rows, serial: int | None = None) -> list[list[dict[str, str]]]:
+def keyboard_of(rows: Rows, serial: int | None = None) -> Keyboard:
     """The rows as Telegram wants them; `serial` binds the buttons to a menu. Empty rows vanish."""
-    return [
-        [
-            {"text": button.text, "url": button.url}
-            if button.data is None
-            else {"text": button.text, "callback_data": button.data.encode(serial)}
-            for button in row
-        ]
-        for row in rows
-        if row
-    ]
+    return [[_button(button, serial) for button in row] for row in rows if row]
+
+
+def _button(button: Button, serial: int | None) -> dict[str, Any]:
+    if button.data is not None:
+        return {"text": button.text, "callback_data": button.data.encode(serial)}
+    if button.app:
+        return {"text": button.text, "web_app": {"url": button.app}}
+    return {"text": button.text, "url": button.url}

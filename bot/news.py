@@ -16,7 +16,7 @@ from appointments.selectors.watches import open_slots_for
 from appointments.states import BookingState
 from bot import booking_screens as screens
 from bot import callback_data as cd
-from bot import dates
+from bot import captcha_talk, dates
 from bot.effects import Button, Rows, Screen
 from bot.keyboards import in_rows, shortened
 from bot.messages import BookingView, minutes, part_name, render, sight_reason, watch_name, watch_view
@@ -257,6 +257,18 @@ def instead_rows(watch: Watch) -> Rows:
 
 def _test(message: OutboxMessage, now: datetime) -> News:
     return News(Screen(render("test_message")))
+
+
+def _captcha(
+    show: Callable[[OutboxMessage, datetime], Screen | None],
+) -> Callable[[OutboxMessage, datetime], News]:
+    def about(message: OutboxMessage, now: datetime) -> News:
+        screen = show(message, now)
+        if screen is None:
+            raise NothingToTell("captcha")
+        return News(screen)
+
+    return about
 
 
 def _staff_alert(message: OutboxMessage, now: datetime) -> News:
@@ -582,6 +594,8 @@ _ABOUT: dict[str, Callable[[OutboxMessage, datetime], News]] = {
     "watch_expired": _watch_expired,
     "catalogue_change": _catalogue_change,
     "test_message": _test,
+    "captcha_offer": _captcha(captcha_talk.render_offer),
+    "captcha_wanted": _captcha(captcha_talk.render_wanted),
     "staff_alert": _staff_alert,
     "appointment_reserved": _while(S.RESERVED, S.PRECONFIRMING, S.CONFIRMING),
     "hold_ending": _hold_ending,

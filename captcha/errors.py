@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 class CaptchaError(Exception):
     """No token. `reason` is one word for logs and status pages."""
 
+    code = "captchaUnavailable"
+    """The same in the form of the city's error codes, for records."""
+
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
@@ -16,6 +19,8 @@ class HumanNeeded(CaptchaError):
 
     `shape` names the fields of a challenge we do not know, for staff; never their values.
     """
+
+    code = "captchaHumanNeeded"
 
     def __init__(self, reason: str, *, shape: str = "") -> None:
         super().__init__(reason)

@@ -6,9 +6,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from math import ceil
 
+from django.conf import settings
 from django.db import transaction
 
-from captcha import proof_of_work, tokens
+from captcha import proof_of_work, solving, tokens
 from captcha.errors import (
     CaptchaError,
     CaptchaUnavailable,
@@ -20,7 +21,9 @@ from captcha.errors import (
     VerifyUnknown,
 )
 from captcha.models import CaptchaToken
-from captcha.providers import LONGEST_SOLVE, check_bounds, provider_for
+from captcha.modes import current_mode
+from captcha.providers import LONGEST_SOLVE, PROVIDERS, WITH_FRIENDLY, check_bounds, provider_for
+from captcha.signals import cost_rose, token_stored
 from captcha.types import Clock, Transport
 from termin_project.encryption import Undecryptable
 
@@ -40,6 +43,10 @@ FIRST_BACKOFF = timedelta(seconds=30)
 FAILURES_BEFORE_COOLDOWN = 3
 COOLDOWNS_BEFORE_BLOCK = 3
 LONGEST_COOLDOWN = timedelta(hours=6)
+UNSOLVED = frozenset({"solveAborted", "solverDied"})
+ALARM_RATIO = 10
+ALARM_EVERY = timedelta(minutes=30)
+REMEMBERED_WORKS = 100
 
 
 class LeaseLost(Exception):
@@ -59,7 +66,7 @@ def row_of(site: str) -> CaptchaToken:
 
 @contextmanager
 def locked_row(site: str) -> Iterator[CaptchaToken]:
-    """The row of `site`, locked until the block ends; for short changes only."""
+    """The row of `site`, locked until the block ends and then to be saved by the caller; for short changes only."""
     row_of(site)
     with transaction.atomic():
         yield CaptchaToken.objects.select_for_update().get(site=site)
@@ -144,10 +151,26 @@ def _tries(transport: Transport, site: str, owner: str, clock: Clock) -> str:
             raise
         except SolveAborted as error:
             reason = error.reason
-            if reason != "expired":
+            if reason == "calledOff":
+                with _own(site, owner) as row:
+                    _land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
+                raise CaptchaUnavailable(None, reason) from None
+            if reason not in ("expired", "noSolution"):
                 break
     with _own(site, owner) as row:
-        until = _failed(row, reason, clock(), cooldown=True, refused=reason == "solutionRefused")
+        if reason in UNSOLVED and row.last_error in UNSOLVED and row.cooldowns:
+            # It did not work before the pause and not after it: people are better at this.
+            note_error(row, reason, clock())
+            row.cooldowns = 0
+            _land(row, State.NEEDS_HUMAN, clock())
+            until, human = None, True
+        else:
+            until, human = (
+                _failed(row, reason, clock(), cooldown=True, refused=reason == "solutionRefused"),
+                False,
+            )
+    if human:
+        raise HumanNeeded(reason)
     raise CaptchaUnavailable(until, reason)
 
 
@@ -163,21 +186,28 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
         raise TransportFailed("budget", retry_after=free_at - at)
 
     document = transport.challenge()
-    provider = provider_for(document)
+    provider = provider_for(document, WITH_FRIENDLY if settings.CAPTCHA_FRIENDLY else PROVIDERS)
     challenge = provider.parse(document)
+    work = provider.work(challenge)
+    rate = proof_of_work.local_hash_rate()
     at = clock()
-    limit = check_bounds(challenge, provider.work(challenge), now=at, rate=proof_of_work.local_hash_rate())
     with _own(site, owner) as row:
-        row.provider, row.cost = provider.name, challenge.cost
+        alarm = note_cost(row, provider.name, challenge.cost, work.expected, at)
+    if alarm is not None:
+        cost_rose.send(CaptchaToken, site=site, ratio=alarm, now=at)
+    limit = check_bounds(challenge, work, now=at, rate=rate)
+    with _own(site, owner) as row:
         row.lease_until = at + SOLVE_LEASE
         enter(row, State.SOLVING, at)
 
-    solution = provider.solve(challenge, limit=limit)
+    solution = solving.solve(
+        provider, challenge, limit=limit, rate=rate, cancelled=lambda: _called_off(site, owner)
+    )
 
     at = clock()
     took = ceil(solution.took / timedelta(milliseconds=1))
     with _own(site, owner) as row:
-        row.solve_ms, row.attempts = took, solution.counter + 1
+        row.solve_ms, row.attempts = took, solution.attempts
         if row.challenges:
             row.challenges[-1][1] = took
         row.lease_until = at + CALL_LEASE
@@ -194,7 +224,35 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
             row, token, CaptchaToken.Source.SOLVE, at
         )  # its life counts from before we asked: the cautious side
         _land(row, State.VALID, clock())
+    token_stored.send(CaptchaToken, site=site, now=clock())
     return token
+
+
+def note_cost(
+    row: CaptchaToken, provider: str, cost: int, expected: int | None, at: datetime
+) -> float | None:
+    """Note, unsaved, how much work the present challenge is. Its ratio to the usual if that is an alarm, else None.
+
+    The usual is the lower quartile of the last hundred: an address that asks often meets dear challenges often, and
+    the alarm is to go off again when it does.
+    """
+    row.provider, row.cost = provider, cost
+    if expected is None:
+        return None
+    usual = row.usual_work
+    row.works = [*row.works, expected][-REMEMBERED_WORKS:]
+    if not usual or expected < usual * ALARM_RATIO:
+        return None
+    ratio = expected / usual
+    fresh = row.alarmed_at is None or at - row.alarmed_at >= ALARM_EVERY
+    row.alarm_ratio, row.alarmed_at = ratio, at
+    return ratio if fresh else None
+
+
+def _called_off(site: str, owner: str) -> bool:
+    """Whether the solving has become pointless: blocked, switched off, or somebody else's turn."""
+    row = CaptchaToken.objects.filter(site=site).only("lease_owner", "state").first()
+    return row is None or row.lease_owner != owner or row.state == State.BLOCKED or current_mode() == "off"
 
 
 @contextmanager

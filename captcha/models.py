@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from termin_project.encryption import EncryptedTextField
 
+COST_COUNTS_FOR = timedelta(minutes=30)
+
 
 class CaptchaToken(models.Model):
     """The captcha token of one site, as a state machine with a lease.
@@ -55,6 +57,11 @@ class CaptchaToken(models.Model):
     attempts = models.PositiveIntegerField(_("counters tried"), null=True, blank=True)
     # [Unix seconds, milliseconds of solving] of each challenge of the last day, oldest first: the budget looks back.
     challenges = models.JSONField(_("challenges of the last day"), default=list, blank=True)
+
+    # Hashes to be expected for each of the last challenges: what is usual, so that what is not stands out.
+    works = models.JSONField(_("work of the last challenges"), default=list, blank=True)
+    alarm_ratio = models.FloatField(_("cost against the usual"), null=True, blank=True)
+    alarmed_at = models.DateTimeField(_("cost alarm at"), null=True, blank=True)
 
     failures = models.PositiveIntegerField(_("failed calls in a row"), default=0)
     cooldowns = models.PositiveIntegerField(_("pauses in a row"), default=0)
@@ -116,6 +123,18 @@ class CaptchaToken(models.Model):
         """Whether somebody is fetching a token and still holds the right to."""
         return self.state in self.IN_FLIGHT and self.lease_until is not None and now < self.lease_until
 
+    def cost_alarm(self, now: datetime) -> float | None:
+        """How many times the usual work a challenge was in the last half hour, if ten times or more; else None."""
+        if self.alarmed_at is None or now - self.alarmed_at > COST_COUNTS_FOR:
+            return None
+        return self.alarm_ratio
+
+    @property
+    def usual_work(self) -> int | None:
+        """The lower quartile of the remembered challenges' work, in hashes; None before the first."""
+        ordered = sorted(self.works)
+        return ordered[len(ordered) // 4] if ordered else None
+
     def challenges_since(self, moment: datetime) -> list[list[int]]:
         """The challenges asked for after `moment`, as [Unix seconds, milliseconds of solving]."""
         return [entry for entry in self.challenges if entry[0] > moment.timestamp()]
@@ -123,3 +142,62 @@ class CaptchaToken(models.Model):
     def solving_since(self, moment: datetime) -> timedelta:
         """Time spent on solving after `moment`."""
         return timedelta(milliseconds=sum(entry[1] for entry in self.challenges_since(moment)))
+
+
+class CaptchaChoice(models.Model):
+    """The operator's choice while everything runs: one row, which overrides the setting `CAPTCHA_MODE`."""
+
+    class Mode(models.TextChoices):
+        AS_SET = "", _("as CAPTCHA_MODE says")
+        OFF = "off", _("off: guarded offices are neither watched nor booked")
+        HUMAN = "human", _("human: only people solve, on our page")
+        AUTO = "auto", _("auto: we compute the proof of work, people do what we cannot")
+
+    mode = models.CharField(
+        _("mode"),
+        max_length=5,
+        choices=Mode,
+        blank=True,
+        default=Mode.AS_SET,
+        help_text=_(
+            "The city's captcha is there against bots, so this is a choice to be made knowingly. "
+            "It takes effect with the next request; 'off' also calls off a solve under way."
+        ),
+    )
+    changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("captcha mode")
+        verbose_name_plural = _("captcha mode")
+        constraints = [models.CheckConstraint(name="captcha_choice_is_one_row", condition=Q(pk=1))]
+
+    def __str__(self) -> str:
+        return self.get_mode_display()
+
+
+class HumanTicket(models.Model):
+    """The right of one person to solve one challenge on our page: once, for ten minutes.
+
+    Only a digest of the ticket rests here. `owner` names whom it was made for in the words of whoever made it
+    ("telegram:<user id>" or "staff:<id>"); to the captcha app it is a name to compare.
+    """
+
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
+    site = models.CharField(_("site"), max_length=250)
+    owner = models.CharField(_("made for"), max_length=60)
+    # Whether the holder has to prove to be the owner, by Telegram's signature or a staff session.
+    needs_proof = models.BooleanField(_("holder is checked"), default=True)
+    language = models.CharField(_("language"), max_length=5, default="en")
+    created_at = models.DateTimeField(_("made"))
+    expires_at = models.DateTimeField(_("good until"))
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+    document = EncryptedTextField(_("challenge"), blank=True, default="")
+    fetched_at = models.DateTimeField(_("challenge fetched"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("captcha ticket")
+        verbose_name_plural = _("captcha tickets")
+        indexes = [models.Index(fields=("expires_at",), name="captcha_ticket_expiry")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

@@ -1,10 +1,11 @@
-"""ALTCHA v2, algorithm SHA-256: find the counter whose derived key starts with the wanted digits.
+"""ALTCHA v2: find the counter whose derived key starts with the wanted digits.
 
-The standard library is enough. Of the packages on PyPI, `altcha-solver` answers wrongly for this algorithm (it
+The standard library is enough. Of the packages on PyPI, `altcha-solver` answers wrongly for iterated SHA (it
 leaves out salt and cost), and the official `altcha` solves rightly but about three times slower, holding no deadline
 and not to be called off; it serves as the reference in the tests.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ from itertools import repeat
 from typing import Any
 
 try:  # the interpreter's own implementation saves OpenSSL's set-up per call: up to a third faster on 32 bytes
-    from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+    from _sha2 import sha256, sha384, sha512  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
     try:
         from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
+        from _sha512 import sha384, sha512  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        from hashlib import sha256
+        from hashlib import sha256, sha384, sha512
+
+HASHES: dict[str, Callable[[bytes], Any]] = {"SHA-256": sha256, "SHA-384": sha384, "SHA-512": sha512}
+"""The hashes of both versions of ALTCHA, by the names they have there (version 1 knows SHA-1, too)."""
 
 ROUNDS_BETWEEN_LOOKS = 20_000
 """Hashes between two looks at the clock: about ten milliseconds."""
@@ -35,11 +40,19 @@ class Found:
     attempts: int
 
 
-def derive_key(nonce: bytes, salt: bytes, cost: int, key_length: int, counter: int) -> bytes:
-    """The key of one counter: SHA-256 over salt, nonce and counter, hashed again until `cost` hashes are done."""
-    digest = sha256(salt + nonce + counter.to_bytes(4, "big")).digest()
+def derive_key(
+    nonce: bytes,
+    salt: bytes,
+    cost: int,
+    key_length: int,
+    counter: int,
+    *,
+    hash_of: Callable[..., Any] = sha256,
+) -> bytes:
+    """The key of one counter: a hash over salt, nonce and counter, hashed again until `cost` hashes are done."""
+    digest: bytes = hash_of(salt + nonce + counter.to_bytes(4, "big")).digest()
     for _ in repeat(None, cost - 1):
-        digest = sha256(digest).digest()
+        digest = hash_of(digest).digest()
     return digest[:key_length]
 
 
@@ -55,15 +68,15 @@ def find_key(
     attempts: int = LAST_COUNTER + 1,
     deadline: float | None = None,
     cancelled: Callable[[], bool] | None = None,
+    hash_of: Callable[[bytes], Any] = sha256,
 ) -> Found | None:
     """The first counter from `start` in steps of `stride` whose key starts with the hex digits `prefix`.
 
     None after `attempts` counters, after `deadline` (`time.monotonic()` seconds) or when `cancelled()` says so.
     """
     prefix = prefix.lower()
-    whole, odd = bytes.fromhex(prefix[: len(prefix) // 2 * 2]), prefix[-1] if len(prefix) % 2 else ""
+    whole, odd = _whole_and_odd(prefix)
     watched = deadline is not None or cancelled is not None
-    hash_of: Callable[[bytes], Any] = sha256
     head = salt + nonce
     since_look = 0
     counters = range(start, min(LAST_COUNTER + 1, start + attempts * stride), stride)
@@ -75,7 +88,7 @@ def find_key(
             for _ in repeat(None, rounds):
                 digest = hash_of(digest).digest()
             left -= rounds
-            if left and watched and _stop(deadline, cancelled):
+            if left and watched and should_stop(deadline, cancelled):
                 return None
         key = digest[:key_length]
         if key.startswith(whole) and (not odd or key.hex().startswith(prefix)):
@@ -83,12 +96,57 @@ def find_key(
         since_look += cost
         if watched and since_look >= ROUNDS_BETWEEN_LOOKS:
             since_look = 0
-            if _stop(deadline, cancelled):
+            if should_stop(deadline, cancelled):
                 return None
     return None
 
 
-def _stop(deadline: float | None, cancelled: Callable[[], bool] | None) -> bool:
+def find_derived_key(
+    derive: Callable[[bytes], bytes],
+    nonce: bytes,
+    prefix: str,
+    *,
+    attempts: int = LAST_COUNTER + 1,
+    deadline: float | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Found | None:
+    """As `find_key`, for a `derive` that takes nonce and counter and is looked after between two keys only.
+
+    It is for PBKDF2 and scrypt, whose key takes milliseconds in one call into C.
+    """
+    prefix = prefix.lower()
+    whole, odd = _whole_and_odd(prefix)
+    for counter in range(min(LAST_COUNTER + 1, attempts)):
+        key = derive(nonce + counter.to_bytes(4, "big"))
+        if key.startswith(whole) and (not odd or key.hex().startswith(prefix)):
+            return Found(counter, key, counter + 1)
+        if should_stop(deadline, cancelled):
+            return None
+    return None
+
+
+def pbkdf2(name: str, salt: bytes, cost: int, key_length: int) -> Callable[[bytes], bytes]:
+    """PBKDF2 with the HMAC of `name` (such as "SHA-256") and `cost` iterations, as a function of the password."""
+    hash_name = name.replace("-", "").lower()
+    return lambda password: hashlib.pbkdf2_hmac(hash_name, password, salt, cost, key_length)
+
+
+def scrypt(salt: bytes, cost: int, block: int, lanes: int, key_length: int) -> Callable[[bytes], bytes]:
+    """Scrypt with N `cost`, r `block` and p `lanes`, as a function of the password."""
+    # OpenSSL counts a little more than the 128 * N * r of the definition.
+    most = 128 * block * (cost + lanes + 2) + 1024 * 1024
+    return lambda password: hashlib.scrypt(
+        password, salt=salt, n=cost, r=block, p=lanes, dklen=key_length, maxmem=most
+    )
+
+
+def _whole_and_odd(prefix: str) -> tuple[bytes, str]:
+    """The whole bytes of a prefix in hex digits, and its last digit if their number is odd."""
+    return bytes.fromhex(prefix[: len(prefix) // 2 * 2]), prefix[-1] if len(prefix) % 2 else ""
+
+
+def should_stop(deadline: float | None, cancelled: Callable[[], bool] | None) -> bool:
+    """Whether a search has to end without a result."""
     return (deadline is not None and time.monotonic() >= deadline) or (cancelled is not None and cancelled())
 
 

@@ -5,13 +5,19 @@ hands over when the lease ends, and one that comes back late writes nothing.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections
 
 from captcha import flights, tokens
 from captcha.errors import CaptchaUnavailable, HumanNeeded
 from captcha.models import CaptchaToken
+from captcha.modes import MODES
+from captcha.signals import token_stored
 from captcha.types import Clock, Transport, VerificationStatus
 
 logger = logging.getLogger(__name__)
@@ -21,7 +27,6 @@ State = CaptchaToken.State
 WAIT_LIMIT = timedelta(seconds=75)
 POLL = timedelta(milliseconds=200)
 REJECTIONS_COUNT_FOR = timedelta(minutes=30)
-MODES = ("off", "human", "auto")
 
 
 def get_token(
@@ -32,12 +37,15 @@ def get_token(
     now: datetime | Clock,
     wait: timedelta = WAIT_LIMIT,
     sleep: Callable[[float], None] = time.sleep,
+    run: Callable[[Callable[[], object]], object] | None = None,
 ) -> str:
     """A token for `site`: the present one, or a new one if `mode` lets us make it.
 
     `site` names the API's address together with ours. `now` is a moment (aware) or a clock; with a moment, time passes
     by the machine's own clock while this waits. Whoever comes while another fetches waits for that one, `wait` at most.
-    A token near its end is renewed by the next demand and serves on when the renewal fails.
+    A token near its end is renewed by the next demand and serves on when the renewal fails. With `run` (such as
+    `beside`) a flight goes on beside the caller: whoever has a token near its end uses it at once, whoever has none
+    waits for the flight as everybody else does.
 
     Raises `HumanNeeded` (mode "human" without a token, or a challenge that is not ours to solve) and
     `CaptchaUnavailable(retry_at, reason)`; must not be called inside a transaction.
@@ -65,8 +73,13 @@ def get_token(
                     return present
                 raise obstacle
             owner = flights.claim(site, at)
-            if owner:
+            if owner and run is None:
                 return _fly(transport, site, owner, clock, present)
+            if owner and run is not None:
+                run(lambda owner=owner: _fly_unwatched(transport, site, owner, clock))  # type: ignore[misc]
+                if present:
+                    return present
+                continue
         if at >= give_up_at:
             raise CaptchaUnavailable(at + timedelta(seconds=5), "waiting")
         sleep(POLL.total_seconds())
@@ -84,19 +97,78 @@ def _fly(transport: Transport, site: str, owner: str, clock: Clock, present: str
         raise
 
 
-def offer_token(site: str, token: str, now: datetime) -> None:
-    """Take a token that the city gave along with an appointment: it saves a solve. A worse one is left alone."""
+def _fly_unwatched(transport: Transport, site: str, owner: str, clock: Clock) -> None:
+    """One flight whose outcome others read from the row."""
+    try:
+        flights.fly(transport, site=site, owner=owner, clock=clock)
+    except (CaptchaUnavailable, HumanNeeded) as error:
+        logger.warning("Captcha: no new token", extra={"site": site, "reason": error.reason})
+
+
+def beside(work: Callable[[], object]) -> None:
+    """Run `work` in a thread of its own, with database connections of its own.
+
+    A daemon: when the process ends in mid-flight the lease runs out and another process takes over.
+    """
+
+    def run() -> None:
+        try:
+            work()
+        except Exception:
+            # Nobody waits for it: the row tells the others, this line tells staff.
+            logger.exception("Captcha: a flight broke")
+        finally:
+            connections.close_all()
+
+    threading.Thread(target=run, name="captcha-flight", daemon=True).start()
+
+
+def offer_token(site: str, token: str, now: datetime, *, source: str = CaptchaToken.Source.ANSWER) -> bool:
+    """Take a token from elsewhere: the city gave it along with an appointment, or a person solved. It saves a solve.
+
+    Returns whether it was taken: one that ends sooner than the present one is left alone.
+    """
     if not token:
-        return
+        return False
     life = tokens.life_of(token)
     with flights.locked_row(site) as row:
         better = row.expires_at is None or not row.token or now + life.usable > row.expires_at
         if row.state == State.BLOCKED or not better:
-            return
-        flights.store(row, token, CaptchaToken.Source.ANSWER, now)
+            return False
+        flights.store(row, token, source, now)
+        row.cooldown_until = None if source == CaptchaToken.Source.HUMAN else row.cooldown_until
         if not row.in_flight(now):
             flights.enter(row, State.VALID, now)
         row.save()
+    token_stored.send(CaptchaToken, site=site, now=now)
+    return True
+
+
+def take_token(transport: Transport, *, site: str, mode: str, now: datetime | Clock, **options: Any) -> str:
+    """As `get_token`, for what may be used once only: whoever gets it is the only one. Raises what `get_token` raises.
+
+    Friendly Captcha's solutions are such; the city checks them when they come with a reservation.
+    """
+    clock = clock_from(now)
+    while True:
+        token = get_token(transport, site=site, mode=mode, now=clock, **options)
+        with flights.locked_row(site) as row:
+            if row.token != token:
+                continue  # another took it meanwhile
+            flights.forget(row)
+            if row.state == State.VALID:
+                flights.enter(row, State.ABSENT, clock())
+            row.save()
+        return token
+
+
+def cost_alarm(site: str, now: datetime) -> float | None:
+    """How many times the usual work the challenges cost now, if ten times or more in the last half hour; else None.
+
+    The city makes challenges dearer for an address that asks often: a request to slow down, which polling should heed.
+    """
+    row = CaptchaToken.objects.filter(site=site).only("alarm_ratio", "alarmed_at").first()
+    return row.cost_alarm(now) if row is not None else None
 
 
 def discard_token(site: str, reason: str, now: datetime, *, token: str = "") -> None:
@@ -132,6 +204,8 @@ def block(site: str, now: datetime, reason: str = "operator") -> None:
     with flights.locked_row(site) as row:
         flights.forget(row)
         flights.note_error(row, reason, now)
+        # Whoever is fetching one has lost the right to: what it brings would lift the block.
+        row.lease_owner, row.lease_until = "", None
         flights.enter(row, State.BLOCKED, now)
         row.save()
 

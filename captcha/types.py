@@ -11,14 +11,10 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A proof-of-work task. `document` is what the city sent, to be sent back unchanged; bytes are decoded hex."""
+    """A task as it came. `cost` is the number that grows with its difficulty; what it counts depends on the scheme."""
 
     document: Mapping[str, Any] = field(repr=False)
-    nonce: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
     cost: int
-    key_length: int
-    key_prefix: str
     expires_at: datetime | None
 
 
@@ -32,10 +28,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The counter that solves a challenge, the key it yields (hex) and the time it really took."""
+    """What solves a challenge (plain JSON values), how many tries it took, and the time that really passed."""
 
-    counter: int
-    derived_key: str = field(repr=False)
+    answer: Mapping[str, Any] = field(repr=False)
+    attempts: int
     took: timedelta
 
 

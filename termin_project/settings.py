@@ -4,6 +4,7 @@
 already in the environment wins over both.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -69,6 +70,10 @@ if SIMULATED_CITY:
 CAPTCHA_MODE = env.str("CAPTCHA_MODE", default="auto" if SIMULATED_CITY else "human")
 if CAPTCHA_MODE not in ("off", "human", "auto"):
     raise ImproperlyConfigured("CAPTCHA_MODE must be off, human or auto.")
+
+# Whether `auto` also solves Friendly Captcha, which older installations of the city's system use. Its vendor refuses
+# automation in its own widget, so this is off unless the operator decides otherwise.
+CAPTCHA_FRIENDLY = env.bool("CAPTCHA_FRIENDLY", default=False)
 
 # Who runs this service: told to people at /start and to the city in the User-Agent.
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="")
@@ -194,7 +199,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "termin_project" / "static"]
+# The official ALTCHA widget is served from where pip put it. Its Django app (forms, checks, a replay cache) is not
+# installed: we show the city's challenges, none of our own.
+_ALTCHA = find_spec("altcha_django")
+STATICFILES_DIRS = [
+    BASE_DIR / "termin_project" / "static",
+    *([Path(_ALTCHA.origin).parent / "static"] if _ALTCHA and _ALTCHA.origin else []),
+]
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 # whitenoise serves straight from the apps' folders: nothing to collect on a small computer.
@@ -303,6 +314,10 @@ if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
 EMAIL_TIMEOUT = 10
 SERVER_EMAIL = DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="termin-automator@localhost")
+
+# How captchas reach the city: made where settings become objects, named here because imports point one way.
+CAPTCHA_TRANSPORT = "appointments.wiring.captcha_transport"
+CAPTCHA_SITE = "appointments.wiring.captcha_site"
 
 # --- Language and time -----------------------------------------------------------------------------------
 

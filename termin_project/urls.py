@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before the admin's own, so that attempts to sign in are limited.
     path("admin/login/", staff_login),
     path("admin/", admin.site.urls),
+    path("captcha/", include("captcha.urls")),
     path("", include("appointments.urls")),
 ]
 

@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, str], ...]], ...] = (
             ("appointments.CircuitBreaker", _("Circuit breakers"), "electric_bolt"),
             ("appointments.StaffAlert", _("Alerts"), "notifications"),
             ("captcha.CaptchaToken", _("Captcha"), "verified_user"),
+            ("captcha.CaptchaChoice", _("captcha mode"), "tune"),
             ("appointments.Call", _("Calls"), "swap_vert"),
             ("appointments.CallCount", _("Calls counted"), "bar_chart"),
             ("appointments.UnreadAnswer", _("Answers not understood"), "help"),

@@ -17,6 +17,7 @@ from appointments.models import Call, CircuitBreaker, CityDialect, GateState, He
 from appointments.selectors.traffic import city_rules
 from appointments.upstream.dialects import HOPELESS
 from captcha.models import CaptchaToken
+from captcha.modes import current_mode
 
 FRESH = timedelta(seconds=60)
 CITY = "city"
@@ -195,7 +196,8 @@ def _city(beats: Mapping[str, Heartbeat], now: datetime) -> Component:
 
 def _captcha(breakers: Mapping[str, CircuitBreaker], token: CaptchaToken | None, now: datetime) -> Component:
     """Trouble only while no token serves: guarded offices cannot be watched then."""
-    if settings.CAPTCHA_MODE == "off":
+    mode = current_mode()
+    if mode == "off":
         return Component("captcha", ok=True, detail="off")
     age = now - token.since if token and token.since else None
     serves = token is not None and token.serves(now)
@@ -205,11 +207,10 @@ def _captcha(breakers: Mapping[str, CircuitBreaker], token: CaptchaToken | None,
     if breaker and breaker.state != CircuitBreaker.State.CLOSED and not serves:
         age = now - breaker.opened_at if breaker.opened_at else None
         return Component("captcha", ok=False, detail=breaker.reason or "breaker open", age=age)
-    return Component(
-        "captcha",
-        ok=True,
-        detail=f"{settings.CAPTCHA_MODE}, token serves" if serves else settings.CAPTCHA_MODE,
-    )
+    detail = f"{mode}, token serves" if serves else mode
+    if token and (ratio := token.cost_alarm(now)):
+        detail += f", cost {ratio:.0f} times the usual"
+    return Component("captcha", ok=True, detail=detail)
 
 
 def captcha_token() -> CaptchaToken | None:

@@ -18,6 +18,7 @@ from appointments.services.places import owe_turn
 from appointments.services.turns import BURST, NEVER_BEGUN
 from appointments.services.vetoes import remind_of_vetoes
 from appointments.states import BookingState
+from captcha.errors import HumanNeeded
 
 S = BookingState
 # An attempt that the city could not be asked for so long, for whatever reason, is over.
@@ -29,7 +30,12 @@ NOT_ASKED = "notAsked"
 
 
 def too_late(booking: Booking, *, now: datetime) -> str | None:
-    """Why a wanted booking is not to be tried any more, or None."""
+    """Why a wanted booking is not to be tried any more, or None.
+
+    One that waits for its person to solve a captcha has a longer time of its own (`verification.ask_person`).
+    """
+    if booking.reason == HumanNeeded.code:
+        return None
     if booking.created_at <= now - LONGEST_WAIT:
         return NOT_ASKED
     if booking.turn and not booking.attempts and booking.created_at <= now - BURST:

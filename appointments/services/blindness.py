@@ -11,6 +11,7 @@ from appointments import limits
 from appointments.models import CircuitBreaker, GateState, PollTarget, Watch
 from appointments.selectors.traffic import city_rules
 from appointments.services.outbox import enqueue
+from appointments.services.verification import HUMAN_NEEDED
 
 BLIND_AFTER = timedelta(minutes=3)
 
@@ -27,6 +28,8 @@ def tell_blindness(*, now: datetime) -> tuple[int, int]:
     for sweep in sweeps:
         since = max(filter(None, (sweep.answered_at, sweep.wanted_since)), default=now)
         reason = sweep.last_error or trouble
+        if reason == HUMAN_NEEDED:
+            continue  # people are asked to solve instead: `verification.offer_watching`
         if reason and since <= now - BLIND_AFTER:
             blind[sweep.search_id] = since, reason
     # Whoever was answered lately sees again, and only if that goes for each sweep of the search.

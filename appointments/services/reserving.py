@@ -21,6 +21,7 @@ from appointments.services.outbox import enqueue
 from appointments.services.places import owe_turn
 from appointments.services.queueing import queue_task
 from appointments.services.targets import look_soon
+from appointments.services.verification import ask_person
 from appointments.services.vetoes import hold_for_veto, wants_veto
 from appointments.states import BookingState
 from appointments.upstream import types
@@ -32,7 +33,7 @@ from appointments.upstream.errors import (
     Unavailable,
     UpstreamError,
 )
-from captcha.errors import CaptchaError
+from captcha.errors import CaptchaError, HumanNeeded
 
 S = BookingState
 Wish = Booking.Wish
@@ -82,6 +83,8 @@ def _ask(booking: Booking, desk: Desk) -> Booking:
         return lose_slot(booking, reason=error.code, now=desk.clock())
     except OutcomeUnknown as error:
         return _outcome_unknown(booking, error, asked_at, now=desk.clock())
+    except HumanNeeded as error:
+        return ask_person(booking, now=desk.clock()) or _give_up(booking, error, now=desk.clock())
     except (Unavailable, RateLimited, GateClosed, CaptchaError) as error:
         return _try_later(booking, error, now=desk.clock())
     except UpstreamError as error:
@@ -269,7 +272,7 @@ def _try_later(booking: Booking, error: Exception, *, now: datetime) -> Booking:
     return booking
 
 
-def _give_up(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+def _give_up(booking: Booking, error: UpstreamError | CaptchaError, *, now: datetime) -> Booking:
     """The city refuses the request itself; asking again would not help."""
     with transaction.atomic():
         advance_after_call(booking, S.FAILED, now=now, reason=error.code)

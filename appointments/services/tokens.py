@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from appointments.upstream.errors import CaptchaRefused
@@ -14,12 +14,18 @@ T = TypeVar("T")
 
 @dataclass
 class TokenSource:
-    """Hands out the token for one city, makes it when needed, forgets it when the city refuses it."""
+    """Hands out the token for one city, makes it when needed, forgets it when the city refuses it.
+
+    `mode` may be asked each time, because the operator changes it while everything runs. `patience` is how long a
+    caller waits for a token in the making, `run` where it is made (see `captcha.services.get_token`).
+    """
 
     transport: Transport
     site: str
-    mode: str
+    mode: str | Callable[[], str]
     clock: Callable[[], datetime]
+    patience: timedelta = captcha.WAIT_LIMIT
+    run: Callable[[Callable[[], object]], object] | None = None
     # Told what the last captcha cost whenever there is a new token.
     note_cost: Callable[[int | None], None] | None = None
     _used: str = field(default="", repr=False)
@@ -27,7 +33,14 @@ class TokenSource:
     def token(self) -> str:
         """A token that should work now. Raises `captcha.errors.CaptchaError`; never call it in a transaction."""
         before = self._used
-        self._used = captcha.get_token(self.transport, site=self.site, mode=self.mode, now=self.clock)
+        self._used = captcha.get_token(
+            self.transport,
+            site=self.site,
+            mode=self.mode if isinstance(self.mode, str) else self.mode(),
+            now=self.clock,
+            wait=self.patience,
+            run=self.run,
+        )
         if self._used != before and self.note_cost is not None:
             self.note_cost(captcha.verification_status(self.site, self.clock()).cost)
         return self._used

@@ -103,8 +103,11 @@ class Watcher:
         except GateClosed as closed:
             return self._wait(closed)
         except (UpstreamError, CaptchaError) as error:
-            code = getattr(error, "code", type(error).__name__)
-            self._note(target, well=False, last_error=str(code)[:100])
+            if getattr(error, "reason", "") == "waiting":
+                # A token is being made; nothing has failed.
+                self._note(target, well=False)
+                return timedelta()
+            self._note(target, well=False, last_error=error.code[:100])
             return PACE
         except Exception:
             # One request we cannot digest must not blind everybody else; staff see it, its watchers are told.

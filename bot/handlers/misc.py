@@ -11,7 +11,7 @@ from appointments.selectors.health import city_sight, components, missing
 from appointments.services.outbox import enqueue
 from appointments.services.subscribers import erase_subscriber
 from bot import callback_data as cd
-from bot import dates
+from bot import captcha_talk, dates
 from bot.effects import Button, Effect, Screen
 from bot.flow import present
 from bot.handlers import profile
@@ -88,12 +88,14 @@ def status(talk: Talk) -> Screen:
         looked_at=dates.show_since(looked_at, talk.now) if looked_at else "",
         round_cap=gate.round_cap if gate else 0,
         used=gate.used if gate else 0,
+        captcha=captcha_talk.standing(person, talk.now),
         watching=Watch.objects.filter(subscriber=person, state=Watch.State.ACTIVE).count() if person else 0,
         silent=", ".join(
             sorted({_part_name(name) for name in missing(components(talk.now)) if name != "city"})
         ),
     )
-    return Screen(html, [[Button(_("Look again"), cd.Go("status")), back_home()]])
+    again = [Button(_("Look again"), cd.Go("status")), back_home()]
+    return Screen(html, [*captcha_talk.status_rows(talk), again])
 
 
 def _part_name(name: str) -> str:

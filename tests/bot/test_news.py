@@ -14,6 +14,7 @@ from termin_project.sandbox.telegram.entities import parse_html
 from tests.bot.conftest import Town
 from tests.factories import (
     BookingFactory,
+    ChatFactory,
     OfficeFactory,
     OutboxMessageFactory,
     SlotFactory,
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.django_db
 HOSTILE = 'Büro </b><a href="tg://x">&amp; {{ name }} %(x)s " \' 𝕏 <script>'
 # The state in which a message of the kind has something to tell.
 STATE = {
+    "captcha_wanted": "requested",
     "appointment_reserved": "reserved",
     "hold_ending": "reserved",
     "hold_released": "cancelled",
@@ -64,6 +66,7 @@ INSTEAD = ("appointment_moved", "old_given_back", "two_stand", "move_mail_limit"
 
 def message_of(kind: str, town: Town, now, state: str | None = None, **payload: object) -> OutboxMessage:
     person = SubscriberFactory(known=True, now=now)
+    ChatFactory(subscriber=person)
     watch = WatchFactory(subscriber=person, search__main_service=town.registration, mode="hold", now=now)
     slots = [
         SlotFactory(search=watch.search, office=office, now=now, number=number)
@@ -72,7 +75,7 @@ def message_of(kind: str, town: Town, now, state: str | None = None, **payload: 
     state = state or STATE.get(kind)
     booking = None
     if state:
-        fields: dict[str, object] = {state: True}
+        fields: dict[str, object] = {} if state == "requested" else {state: True}
         if kind in INSTEAD:
             old = BookingFactory(confirmed=True, subscriber=person, slot=slots[1], now=now)
             fields |= {"replaces": old, "moved_from": old}
@@ -123,12 +126,15 @@ def test_every_kind_is_html_that_telegram_takes_with_hostile_names(
     news = render(message_of(kind, town, now), now, language)
 
     plain, _entities = parse_html(news.screen.html)
-    assert ("{{ name }}" in plain) == (kind not in ("test_message", "staff_alert", "holds_paused"))
+    assert ("{{ name }}" in plain) == (
+        kind not in ("test_message", "staff_alert", "holds_paused", "captcha_offer")
+    )
     assert "\n\n\n" not in plain
     assert visible_length(news.screen.html) <= 4096
     for row in keyboard_of(news.screen.rows):
         assert row
-        assert all(button["text"].strip() and len(button["callback_data"].encode()) <= 64 for button in row)
+        assert all(button["text"].strip() for button in row)
+        assert all(len(button["callback_data"].encode()) <= 64 for button in row if "url" not in button)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

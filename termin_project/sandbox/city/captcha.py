@@ -1,7 +1,7 @@
 """The city's captcha: genuine ALTCHA challenges out, tokens for solutions in.
 
 Source: the public captchaservice of the city (proof of work version 2, SHA-256, every member of the
-parameters named, absent ones as null, signed without them).
+parameters named, absent ones as null, signed without them; until May 2026 version 1).
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +49,12 @@ class _ByTheCitysClock(altcha.ChallengeParameters):
 
 @dataclass
 class CaptchaDesk:
-    """Issues challenges and tokens. Instants in Unix seconds, `token_life` in seconds."""
+    """Issues challenges and tokens. Instants in Unix seconds, `token_life` in seconds.
+
+    version: 2, or 1 as an older city has it (there the ladder's numbers are the largest number to be tried).
+    algorithm: of the challenges. final_ampersand: whether a salt of version 1 ends with one, as its libraries do
+    since December 2025. extra: members no client knows, put into every challenge.
+    """
 
     token_life: int = 300
     ladder: Sequence[tuple[int, int]] = ((1, 1000), (10, 5000), (20, 10000))
@@ -55,6 +62,10 @@ class CaptchaDesk:
     token_key: str = field(default_factory=lambda: secrets.token_hex(32))
     visits: dict[str, list[float]] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
+    version: int = 2
+    algorithm: str = "SHA-256"
+    final_ampersand: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def challenge(self, address: str, now: float) -> dict[str, Any]:
         """A new challenge; the more an address asked for lately, the dearer."""
@@ -62,15 +73,36 @@ class CaptchaDesk:
         visits.append(now)
         self.visits[address] = visits
         cost = next((cost for visit, cost in reversed(self.ladder) if len(visits) >= visit), 1_000_000)
+        if self.version == 1:
+            return self._old_challenge(cost, now) | self.extra
         issued = altcha.create_challenge(
-            "SHA-256", cost, expires_at=int(now) + CHALLENGE_LIFE, hmac_secret=self.key
+            self.algorithm, cost, expires_at=int(now) + CHALLENGE_LIFE, hmac_secret=self.key
         ).to_dict()
         given = issued["parameters"]
         order = ("algorithm", "nonce", "salt", "cost", "keyLength", "keyPrefix")
         parameters = {name: given[name] for name in order}
         parameters |= dict.fromkeys(_NULLABLE[:3])
         parameters |= {"expiresAt": given["expiresAt"], "data": None}
-        return {"parameters": parameters, "signature": issued["signature"]}
+        return {"parameters": parameters, "signature": issued["signature"]} | self.extra
+
+    def _old_challenge(self, most: int, now: float) -> dict[str, Any]:
+        salt = f"{secrets.token_hex(12)}?expires={int(now) + CHALLENGE_LIFE}{'&' * self.final_ampersand}"
+        challenge = self._hash(f"{salt}{secrets.randbelow(most + 1)}")
+        return {
+            "algorithm": self.algorithm,
+            "challenge": challenge,
+            "maxnumber": most,
+            "salt": salt,
+            "signature": self._old_signature(challenge),
+        }
+
+    def _hash(self, text: str) -> str:
+        return hashlib.new(self.algorithm.replace("-", "").lower(), text.encode()).hexdigest()
+
+    def _old_signature(self, challenge: str) -> str:
+        return hmac.new(
+            self.key.encode(), challenge.encode(), self.algorithm.replace("-", "").lower()
+        ).hexdigest()
 
     def verify(self, payload: object, address: str, now: float) -> dict[str, Any]:
         """The answer to a solution: with a token, or saying why not. Raises `Crash` on a non-text payload."""
@@ -94,7 +126,25 @@ class CaptchaDesk:
             }
         return {"meta": {"success": True}, "data": {"valid": True}, "token": self.token(address, now)}
 
+    def _solved_old(self, document: object, now: float) -> bool:
+        """By hand: the libraries refuse salts without the final "&" that older ones issued."""
+        try:
+            salt, challenge = document["salt"], document["challenge"]  # type: ignore[index]
+            signature, number = document["signature"], document["number"]  # type: ignore[index]
+            expires = re.search(r"[?&]expires=(\d+)", salt)
+            fingerprint = hashlib.sha256(signature.encode()).hexdigest()
+            genuine = hmac.compare_digest(signature, self._old_signature(challenge))
+            in_time = expires is not None and int(expires[1]) >= now and fingerprint not in self.used
+            right = type(number) is int and self._hash(f"{salt}{number}") == challenge
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return False
+        if genuine and in_time and right and expires is not None:
+            self.used[fingerprint] = float(expires[1])
+        return genuine and in_time and right
+
     def _solved(self, document: object, now: float) -> bool:
+        if self.version == 1:
+            return self._solved_old(document, now)
         try:
             challenge = document["challenge"]  # type: ignore[index]
             signature, given = challenge["signature"], challenge["parameters"]

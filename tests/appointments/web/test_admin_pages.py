@@ -33,7 +33,7 @@ from appointments.models import (
     Subscriber,
     UnreadAnswer,
 )
-from captcha.models import CaptchaToken
+from captcha.models import CaptchaChoice, CaptchaToken
 from termin_project.staff_admin import StaffAdmin, masked
 from tests.factories import (
     BookingFactory,
@@ -108,6 +108,7 @@ def rows(staff: User) -> None:
     )
     Call.objects.create(at=now, kind="sweep", code="ok", milliseconds=5)
     CallCount.objects.create(span="hour", starts_at=now, kind="sweep", code="ok", calls=4, milliseconds=40)
+    CaptchaChoice.objects.create(pk=1)
     CityDialect.objects.create(address="http://city", dialect="D3", found_at=now, until=now)
     UnreadAnswer.objects.create(
         fingerprint="f", method="GET", path="/p/", code="notUnderstood", shape="{}", first_at=now, last_at=now
@@ -182,7 +183,8 @@ def test_only_named_fields_can_be_edited(model: type[Model], desk: Client) -> No
 
     form = desk.get(address(model, "change", row.pk)).context["adminform"].form
 
-    assert set(form.fields) == {Subscriber: {"priority"}, Service: {"emergency"}}.get(model, set())
+    editable = {Subscriber: {"priority"}, Service: {"emergency"}, CaptchaChoice: {"mode"}}
+    assert set(form.fields) == editable.get(model, set())
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)

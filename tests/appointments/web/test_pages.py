@@ -154,7 +154,7 @@ def test_readyz_is_503_and_names_what_is_missing(silent: str, client: Client) ->
 def test_readyz_asks_little_of_the_database(client: Client, django_assert_max_num_queries: Any) -> None:
     everything_beats()
 
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         client.get("/readyz")
 
 

@@ -95,7 +95,11 @@ def test_what_staff_say_about_emergencies_counts_at_once(desk: Client) -> None:
         reverse("admin:appointments_service_change", args=(service.pk,)),
         {
             "emergency": "true",
-            **{f"{rows}-{forms}_FORMS": 0 for rows in ("offerings", "changes") for forms in ("TOTAL", "INITIAL")},
+            **{
+                f"{rows}-{forms}_FORMS": 0
+                for rows in ("offerings", "changes")
+                for forms in ("TOTAL", "INITIAL")
+            },
         },
     )
 
