@@ -10,6 +10,7 @@ from appointments.services.bookings import CALL_LEASE, advance, tell_released
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
+from appointments.services.sending import lapse
 from appointments.states import BookingState
 from appointments.upstream.errors import (
     AppointmentNotFound,
@@ -54,7 +55,11 @@ def _cancel(
     try:
         desk.api.cancel(booking.key)
     except (AuthKeyMismatch, AppointmentNotFound):
-        pass  # it is gone already, which is what was wished
+        now = desk.clock()
+        # It is gone already, which is what was wished. But of a hold that lapsed while nobody could give it back
+        # we do not say that we did.
+        if before == S.RESERVED and why == "silence" and (booking.held_until or now) <= now:
+            return lapse(booking, "overdue", now=now)
     except OutcomeUnknown:
         with transaction.atomic():
             Booking.objects.filter(pk=booking.pk, state=S.CANCELLING).update(follow_at=desk.clock())

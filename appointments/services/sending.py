@@ -9,7 +9,7 @@ from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking
-from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
+from appointments.services.bookings import CALL_LEASE, advance, advance_after_call, renew_lease, tell_released
 from appointments.services.contact import missing_contact
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
@@ -60,6 +60,7 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return booking
     try:
         desk.api.update(booking.key, booking.contact)
+        renew_lease(booking, now=desk.clock())
         appointment = desk.api.preconfirm(booking.key)
     except OutcomeUnknown as error:
         return _outcome_unknown(booking, error, now=desk.clock())
@@ -113,15 +114,20 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
     """The city has dropped it: say so; the watch goes on."""
     with transaction.atomic():
         kind = "activation_lapsed" if booking.state == S.PRECONFIRMED else "hold_lapsed"
-        released = booking.wish == Wish.RELEASE
+        why = booking.reason or "person"
+        released = booking.wish == Wish.RELEASE and why != "silence"
         advance_after_call(booking, S.LAPSED, now=now, reason=reason)
+        if released:
+            # It lapsed before it could be given back, which comes to the same; what is wanted instead is tried now.
+            tell_released(booking, had_appointment=False, why=why, now=now)
+            return booking
         enqueue(
             booking.subscriber,
-            "hold_released" if released else kind,
+            kind,
             now=now,
             booking=booking,
             watch=booking.watch,
-            payload={"why": booking.reason if not released else "person"},
+            payload={"why": reason},
             dedup_key=f"lapsed:{booking.pk}",
             priority=7,
         )
