@@ -95,7 +95,7 @@ class People:
         who = register_subscriber(f"Person {number}", "en", now=now)
         give_consent(who, now=now)
         email = f"person{number}@example.org"
-        save_contact(who, family_name=f"Person {number} Example", email=email, now=now)
+        save_contact(who, family_name="Alex Example", email=email, now=now)
         Chat.objects.get_or_create(
             chat_id=number, defaults={"language": "en", "created_at": now, "last_update_at": now}
         )
