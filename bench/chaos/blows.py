@@ -121,8 +121,8 @@ class Recovery:
     last: float
 
 
-def recoveries(blows: list[Blow], skipped: list[tuple[datetime, float]]) -> list[Recovery]:
-    """One for each booking or message that was in hand when a kill came. `skipped`: when time was moved on."""
+def recoveries(blows: list[Blow]) -> list[Recovery]:
+    """One for each booking or message that was in hand when a kill came."""
     hits: dict[tuple[str, int], list[datetime]] = {}
     for blow in blows:
         for pk in blow.bookings:

@@ -110,8 +110,13 @@ class People:
         now = timezone.now()
         watches = person.is_like("watch")
         service, offices = (self.watched, self.watched_offices) if watches else (self.service, self.offices)
-        mode = "auto" if person.is_like("auto") else "hold" if watches else "notify"
-        wish = WatchWish((ServiceCount(service, 1),), tuple(office.pk for office in offices), mode=mode)
+        # Who watches gets their place from the watching; all others choose one themselves.
+        mode = ("auto" if person.is_like("auto") else "hold") if watches else "notify"
+        # Nobody but who asks for other times hears of those that are opened for somebody else.
+        hours = () if watches or person.is_like("other") else ((127, 0, 30),)
+        wish = WatchWish(
+            (ServiceCount(service, 1),), tuple(office.pk for office in offices), hours=hours, mode=mode
+        )
         watch = create_watch(who, wish, now=now)
         self._searches[service] = watch.search
         if watches:
@@ -132,7 +137,7 @@ class People:
             )
             return
         booking = request_booking(
-            who, slots[0], mode="auto" if mode == "auto" else "hold", watch=watch, now=now
+            who, slots[0], mode="auto" if person.is_like("auto") else "hold", watch=watch, now=now
         )
         if person.is_like("swap"):
             self._later(lambda: self._at_the_counter(swap_booking, booking.pk, slots[1]))

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connections
@@ -61,7 +61,6 @@ class Run:
         self.installation = installation
         self.worlds = worlds
         self.chance = chance
-        self.skipped: list[tuple[datetime, float]] = []
 
     def go(self) -> bool:
         """Everything; prints the verdict and returns whether all promises were kept."""
@@ -150,7 +149,6 @@ class Run:
     def _skip(self, minutes: float) -> None:
         """A minute passes at once, for the city and for us: its clock goes on, our deadlines come nearer."""
         by = timedelta(minutes=minutes)
-        self.skipped.append((timezone.now(), minutes))
         self.worlds.move_on(minutes)
         for name in DEADLINES:
             Booking.objects.exclude(**{name: None}).filter(ended_at=None).update(**{name: F(name) - by})
@@ -161,7 +159,7 @@ class Run:
     def _judge(self, people: People, blows: Blows, took: float) -> bool:
         verdict = Verdict(self.worlds, people)
         lines = verdict.lines()
-        found = recoveries(blows.dealt, self.skipped)
+        found = recoveries(blows.dealt)
         made = len(verdict.bookings)
         lines.insert(0, Line("bookings", str(made), str(self.plan.bookings), made >= self.plan.bookings))
         lines.insert(
