@@ -24,9 +24,11 @@ from appointments.services.subscribers import pause_subscriber
 
 logger = logging.getLogger(__name__)
 
-# Longer than one attempt with all its time limits; after a crash the next sender begins so late at most.
+# Of a message: longer than one attempt with all its time limits.
 LEASE = timedelta(seconds=30)
-RENEW_EVERY = timedelta(seconds=5)
+# Of the sender: after a crash the next one begins so late at most. One that loses it during a slow call sends that
+# message, which is its own, and leaves.
+SENDER_LEASE, RENEW_EVERY = timedelta(seconds=15), timedelta(seconds=3)
 # A sender works so long at most, then makes room; its successor goes on where it stopped.
 TURN = timedelta(seconds=20)
 PER_CHAT = timedelta(milliseconds=1050)
@@ -153,7 +155,7 @@ class _Turn:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._since = clock()
-        self._epoch = leases.take_lease("sender", LEASE, now=self._since)
+        self._epoch = leases.take_lease("sender", SENDER_LEASE, now=self._since)
         self.begun = self._epoch is not None
 
     def goes_on(self) -> bool:
@@ -161,7 +163,7 @@ class _Turn:
         now = self._clock()
         if self._epoch is not None and now - self._since >= RENEW_EVERY:
             self._since = now
-            self._epoch = leases.pass_lease("sender", self._epoch, LEASE, now=now)
+            self._epoch = leases.pass_lease("sender", self._epoch, SENDER_LEASE, now=now)
         return self._epoch is not None
 
     def before(self, ending: Callable[[], bool]) -> Callable[[], bool]:

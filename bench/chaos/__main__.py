@@ -13,7 +13,7 @@ from types import FrameType
 from bench.processes import Installation
 from bench.report import conditions, say
 
-HOLD_SECONDS = 20
+HOLD_SECONDS = 30
 
 
 def main() -> int:

@@ -20,6 +20,8 @@ S = BookingState
 # Who is hit how often. A cluster ends as a whole when one of its members was killed.
 TARGETS = {"booking": 5.0, "polling": 2.0, "notify": 2.0, "bot": 2.0}
 WHOLE_GROUP = 0.12
+# So many members of a part die in the same moment.
+TOGETHER = (1, 1, 2, 3, 5)
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Blows:
         return sum(blow.kills for blow in self.dealt)
 
     def deal(self, most: int) -> None:
-        """Kill one to three processes of one part, or its whole group; nothing if it is not running just now."""
+        """Kill one to five processes of one part, or its whole group; nothing if it is not running just now."""
         part = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
         words = ("run_bot",) if part == "bot" else ("run_cluster", part)
         found = [process for process in self.installation.processes(*words) if "python" in process.command]
@@ -63,7 +65,7 @@ class Blows:
         if self.chance.random() < WHOLE_GROUP:
             victims = found[:most]
         else:
-            victims = self.chance.sample(found, min(len(found), most, self.chance.choice((1, 1, 1, 2, 3))))
+            victims = self.chance.sample(found, min(len(found), most, self.chance.choice(TOGETHER)))
         blow = self._look(part)
         for process in victims:
             try:

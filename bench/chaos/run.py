@@ -25,6 +25,8 @@ from termin_project.supervision import configuration
 # Our own promise: after any crash the truth is told within this.
 PROMISE = 120.0
 MOST_AT_ONCE = 14
+# On average; the blows are spread over the whole run accordingly.
+KILLS_OF_A_BLOW = 2.6
 # What counts down in the database; moved together when waiting is skipped.
 DEADLINES = (
     "lease_until",
@@ -90,7 +92,7 @@ class Run:
     def _storm(self, people: People, blows: Blows) -> None:
         plan = self.plan
         began = time.monotonic()
-        # Two kills on average fall together; a plan that cannot be kept ends all the same.
+        # A plan that cannot be kept ends all the same.
         end = began + max(60.0, 3 * plan.pace * plan.bookings)
         next_blow = next_fault = next_report = began
         arrived = 0
@@ -105,7 +107,7 @@ class Run:
                 arrived += 1
             if now >= next_blow and blows.kills < plan.kills:
                 blows.deal(plan.kills - blows.kills)
-                share = plan.pace * plan.bookings / plan.kills * 1.6
+                share = plan.pace * plan.bookings / plan.kills * KILLS_OF_A_BLOW
                 next_blow = now + self.chance.uniform(0.3, 1.7) * share
             if now >= next_fault:
                 self.worlds.spoil()
@@ -133,7 +135,7 @@ class Run:
         for _round in range(8):
             if not still_owed() and people.is_quiet():
                 break
-            self._skip(1)
+            self._skip(2)
             self._wait(people, lambda: not still_owed() and people.is_quiet(), 8)
         self._wait(people, lambda: not still_owed() and people.is_quiet(), 30)
         time.sleep(1)
@@ -147,7 +149,7 @@ class Run:
             time.sleep(0.2)
 
     def _skip(self, minutes: float) -> None:
-        """A minute passes at once, for the city and for us: its clock goes on, our deadlines come nearer."""
+        """These minutes pass at once, for the city and for us: its clock goes on, our deadlines come nearer."""
         by = timedelta(minutes=minutes)
         self.worlds.move_on(minutes)
         for name in DEADLINES:
