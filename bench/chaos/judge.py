@@ -80,17 +80,26 @@ class Verdict:
         return lost
 
     def shown_twice(self) -> int:
-        """The same news as a second new message in one chat; an edit is none, an answer to a button neither."""
-        seen: Counter[tuple[int, str, str]] = Counter()
+        """The same news as a second new message in one chat; an edit is none, an answer to a button neither.
+
+        Two attempts at one time are two facts with the same words; each has its own receipt. So what counts is a message
+        that looks like another one and that nobody has a receipt of.
+        """
+        receipts = set(OutboxMessage.objects.exclude(receipt="").values_list("receipt", flat=True))
+        seen: dict[tuple[int, str, str], list[int]] = {}
         for message in self.worlds.shown:
             if message.chat not in self.person_of or serials(message.buttons):
                 continue
             title = re.sub(r"\d+", "#", message.text.strip().split("\n")[0])
             when = _WHEN.search(message.text)
-            seen[message.chat, title, when[0] if when else message.text[:400]] += 1
-        twice = {key: count for key, count in seen.items() if count > 1}
-        for (chat, title, about), count in twice.items():
-            self._note(f"chat {chat} was shown {count} times: {title[:60]} {about[:60]!r}")
+            about = when[0] if when else message.text[:400]
+            seen.setdefault((message.chat, title, about), []).append(message.number)
+        repeats = 0
+        for (chat, title, about), numbers in seen.items():
+            unknown = [number for number in numbers if str(number) not in receipts]
+            if len(numbers) > 1 and unknown:
+                repeats += len(unknown)
+                self._note(f"chat {chat} was shown {len(numbers)} times: {title[:60]} {about[:60]!r}")
         ends = Counter(
             OutboxMessage.objects.filter(kind__in=TELLS_THE_END)
             .exclude(sent_at=None)
@@ -100,7 +109,7 @@ class Verdict:
         for booking, count in ends.items():
             if count > 1:
                 self._note(f"the end of booking {booking} was told {count} times")
-        return sum(count - 1 for count in twice.values()) + sum(count - 1 for count in ends.values())
+        return repeats + sum(count - 1 for count in ends.values())
 
     def double_bookings(self) -> int:
         """One person with two places at the city at the same moment."""

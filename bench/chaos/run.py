@@ -26,7 +26,7 @@ from termin_project.supervision import configuration
 PROMISE = 120.0
 MOST_AT_ONCE = 14
 # On average; the blows are spread over the whole run accordingly.
-KILLS_OF_A_BLOW = 2.6
+KILLS_OF_A_BLOW = 2.3
 # What counts down in the database; moved together when waiting is skipped.
 DEADLINES = (
     "lease_until",
@@ -102,7 +102,9 @@ class Run:
                 break
             now = time.monotonic()
             on_time = made < plan.bookings and arrived < (now - began) / plan.pace * 1.15
-            if on_time and people.in_hand() < MOST_AT_ONCE:
+            # Bookings and kills keep step, so that the last kill still meets somebody.
+            in_step = not plan.kills or made / plan.bookings <= blows.kills / plan.kills + 0.05
+            if on_time and in_step and people.in_hand() < MOST_AT_ONCE:
                 people.arrive()
                 arrived += 1
             if now >= next_blow and blows.kills < plan.kills:

@@ -51,10 +51,10 @@ class Occupied:
 class Shown:
     """A new message that Telegram put into a chat."""
 
+    number: int
     chat: int
     text: str
     buttons: str
-    at: float
 
 
 class Worlds(Simulators):
@@ -99,14 +99,15 @@ class Worlds(Simulators):
         request = json.loads(exchange.request)
         if b'"ok": true' not in exchange.answer:
             return
-        self._note(exchange.path.rpartition("/")[2], request)
+        self._note(exchange.path.rpartition("/")[2], request, json.loads(exchange.answer)["result"])
 
-    def _note(self, method: str, request: dict[str, Any]) -> None:
+    def _note(self, method: str, request: dict[str, Any], result: dict[str, Any]) -> None:
         chat, text = int(request["chat_id"]), str(request["text"])
         if "Confirmed by the city" in text:
             self.said_confirmed.append((time.time(), chat))
         if method == "sendMessage":
-            self.shown.append(Shown(chat, text, json.dumps(request.get("reply_markup") or {}), time.time()))
+            buttons = json.dumps(request.get("reply_markup") or {})
+            self.shown.append(Shown(int(result["message_id"]), chat, text, buttons))
 
     def _tick(self) -> None:
         """The city's minute jobs, and a look at who occupies what."""

@@ -51,10 +51,10 @@ class Scene:
         OutboxMessageFactory(
             subscriber=self.who, booking=self.booking, kind=kind, receipt=str(message.id), **(SENT | fields)
         )
-        self.show(text)
+        self.show(text, message.id)
 
-    def show(self, text: str) -> None:
-        self.worlds.shown.append(Shown(7, text, "{}", time.time()))
+    def show(self, text: str, number: int = 9000) -> None:
+        self.worlds.shown.append(Shown(number, 7, text, "{}"))
 
     def found(self) -> dict[str, int]:
         people = SimpleNamespace(everybody=[Person(7, self.who.pk, "a@example.org", "press")])
@@ -98,6 +98,16 @@ def test_the_same_news_as_a_second_new_message_is_shown_twice(worlds: Worlds) ->
     scene.show("Given back. 2 minutes\nTue 24 Nov 15:20, Pasing")
 
     assert scene.found() == {"messages": 1}
+
+
+def test_two_attempts_at_one_time_may_end_in_the_same_words(worlds: Worlds) -> None:
+    scene = Scene(worlds, failed=True)
+    again = BookingFactory(subscriber=scene.who, failed=True)
+    scene.tell("slot_taken", "15:20 went to someone else\nTue 24 Nov 15:20, Pasing")
+    scene.booking = again
+    scene.tell("slot_taken", "15:20 went to someone else\nTue 24 Nov 15:20, Pasing")
+
+    assert scene.found() == {}
 
 
 def test_news_of_two_bookings_are_not_the_same(worlds: Worlds) -> None:
