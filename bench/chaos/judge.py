@@ -82,7 +82,7 @@ class Verdict:
     def shown_twice(self) -> int:
         """The same news as a second new message in one chat; an edit is none, an answer to a button neither.
 
-        Two attempts at one time are two facts with the same words; each has its own receipt. So what counts is a message
+        Two attempts at one time are two facts with the same words; each has its own receipt. What counts is a message
         that looks like another one and that nobody has a receipt of.
         """
         receipts = set(OutboxMessage.objects.exclude(receipt="").values_list("receipt", flat=True))
