@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -15,7 +15,7 @@ class DeliveryError(Exception):
 
     `permanent`: it never will. `overtaken`: it need not, because what it would tell is over. `blocked`: the person
     does not want to hear from us. `retry_after`: the channel asks for this pause before anything else is sent to
-    this person.
+    this person. `unclear`: no answer came, so it may be shown all the same.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class DeliveryError(Exception):
         overtaken: bool = False,
         blocked: bool = False,
         retry_after: timedelta | None = None,
+        unclear: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -33,6 +34,7 @@ class DeliveryError(Exception):
         self.overtaken = overtaken
         self.blocked = blocked
         self.retry_after = retry_after
+        self.unclear = unclear
 
 
 class Channel(Protocol):
@@ -43,6 +45,17 @@ class Channel(Protocol):
 
         Returns the receipt of what now shows the message. Raises `DeliveryError`.
         """
+
+
+@runtime_checkable
+class Recalling(Channel, Protocol):
+    """A channel that can look whether a message is shown whose sending was cut off, and that has more to add to it."""
+
+    def recall(self, message: OutboxMessage) -> str:
+        """The receipt of `message` if an earlier attempt did show it, "" if not. Raises `DeliveryError`."""
+
+    def accompany(self, message: OutboxMessage, receipt: str) -> None:
+        """Add what goes with a message that is shown and written down; may be left out, never raises."""
 
 
 @lru_cache(maxsize=8)

@@ -46,10 +46,22 @@ def end_group(why: str) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+_parent = 0
+
+
+def remember_parent() -> None:
+    """Note, right before a fork, who the child's parent is."""
+    global _parent
+    _parent = os.getpid()
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies (Linux; elsewhere the canary notices)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != _parent:
+            # It died between the fork and the request to be told.
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def share_memory() -> None:
@@ -114,7 +126,7 @@ def run(queue: str, *, clock: Callable[[], datetime] = timezone.now) -> None:
     """Run the cluster of `queue` until SIGTERM or SIGINT; return when everything has stopped."""
     if os.getpgrp() != os.getpid():
         os.setpgrp()
-    os.register_at_fork(after_in_child=die_with_parent)
+    os.register_at_fork(before=remember_parent, after_in_child=die_with_parent)
     share_memory()
     django_q_cluster.Sentinel = Sentinel
     cluster = django_q_cluster.Cluster()

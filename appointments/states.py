@@ -109,7 +109,13 @@ STEPS: tuple[Step, ...] = (
     Step(S.RESERVED, S.PRECONFIRMING, By.WORKER, "the person wants it and the data are known", given=_FIRST),
     Step(S.RESERVED, S.CONFIRMING, By.WORKER, "it takes the place of an appointment", given=_INSTEAD),
     Step(S.RESERVED, S.CANCELLING, By.WORKER, "given back, or nobody answered", given=_RELEASE),
-    Step(S.RESERVED, S.LAPSED, By.READING, "the city has dropped it", ("hold_lapsed", "hold_released")),
+    Step(
+        S.RESERVED,
+        S.LAPSED,
+        By.SWEEP,
+        "the city has dropped it, or must have, and could not be asked",
+        ("hold_lapsed", "hold_released"),
+    ),
     Step(S.RESERVED, S.PRECONFIRMED, By.READING, "the city has the data already", ("check_mail",)),
     Step(S.RESERVED, S.CONFIRMED, By.READING, "confirmed already", ("appointment_confirmed",)),
     Step(S.RESERVED, S.CANCELLED, By.READING, "cancelled at the city", ("appointment_gone", "hold_released")),
@@ -185,7 +191,13 @@ STEPS: tuple[Step, ...] = (
         "nothing was changed there, or it is too late",
         ("booking_failed",),
     ),
-    Step(S.CANCELLING, S.LAPSED, By.READING, "it lapsed meanwhile", _RELEASED),
+    Step(
+        S.CANCELLING,
+        S.LAPSED,
+        By.READING,
+        "it lapsed before it could be given back",
+        ("hold_released", "hold_lapsed"),
+    ),
     Step(S.UNCERTAIN, S.REQUESTED, By.WORKER, "a late answer says that nothing was changed"),
     Step(
         S.UNCERTAIN, S.RESERVED, By.READING, "the city holds it", ("appointment_reserved", "contact_refused")
@@ -230,7 +242,7 @@ STAYS: dict[BookingState, Stay] = {
         "sweeps._overdue_steps",
     ),
     S.RESERVING: Stay(
-        "the city's answer", "lease_until", "60 s after the call began", "sweeps._stale_leases"
+        "the city's answer", "lease_until", "45 s after the call began", "sweeps._stale_leases"
     ),
     S.RESERVED: Stay(
         "the person's answer",
@@ -239,7 +251,7 @@ STAYS: dict[BookingState, Stay] = {
         "sweeps._silent_holds",
     ),
     S.PRECONFIRMING: Stay(
-        "the city's answer", "lease_until", "60 s after the call began", "sweeps._stale_leases"
+        "the city's answer", "lease_until", "45 s after the call began", "sweeps._stale_leases"
     ),
     S.PRECONFIRMED: Stay(
         "the mailed link",
@@ -248,11 +260,11 @@ STAYS: dict[BookingState, Stay] = {
         "sweeps._follow_ups",
     ),
     S.CONFIRMING: Stay(
-        "the city's answer", "lease_until", "60 s after the call began", "sweeps._stale_leases"
+        "the city's answer", "lease_until", "45 s after the call began", "sweeps._stale_leases"
     ),
     S.CONFIRMED: Stay("the visit", "starts_at", "a look a day until then", "sweeps._past_appointments"),
     S.CANCELLING: Stay(
-        "the city's answer", "lease_until", "60 s after the call began", "sweeps._stale_leases"
+        "the city's answer", "lease_until", "45 s after the call began", "sweeps._stale_leases"
     ),
     S.UNCERTAIN: Stay(
         "reading, or lapse",

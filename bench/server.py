@@ -39,8 +39,8 @@ class Exchange:
 class Simulators:
     """Both simulators behind one port of loopback; a context manager."""
 
-    def __init__(self, port: int) -> None:
-        self.city = CityWorld(limit=CITY_LIMIT, captcha_cost=1)
+    def __init__(self, port: int, city: CityWorld | None = None) -> None:
+        self.city = city or CityWorld(limit=CITY_LIMIT, captcha_cost=1)
         self.telegram = TelegramWorld()
         self.exchanges: list[Exchange] = []
         self._news = threading.Condition()

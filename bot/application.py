@@ -143,6 +143,7 @@ class Replies:
 
     async def _answer(self, chat_id: int, key: str, effects: list[Effect]) -> None:
         menu: tuple[int, int] | None = None
+        shown: list[int] = []
         for effect in effects:
             if effect.do == "edit" and self._overtaken(chat_id, effect):
                 continue
@@ -152,9 +153,11 @@ class Replies:
                 # It would be refused again: the rest of the answer matters more.
                 log.error("Telegram refused a message", extra={"do": effect.do, "why": str(error)[:80]})
                 continue
+            if message_id is not None:
+                shown.append(message_id)
             if effect.menu is not None and message_id is not None:
                 menu = (effect.menu, message_id)
-        await in_database(chats.answer_taken, chat_id, key, menu)
+        await in_database(chats.answer_taken, chat_id, key, menu, shown)
 
     def _overtaken(self, chat_id: int, effect: Effect) -> bool:
         """Whether a later answer edits the same message anyway."""

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from django.utils import timezone, translation
 
 from appointments.channels import DeliveryError
 from appointments.models import Booking, OutboxMessage
+from bot import chats
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Screen, keyboard_of
 from bot.models import Chat
-from bot.news import NothingToTell, render_news
+from bot.news import News, NothingToTell, render_news
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,9 @@ CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
 LONGEST_WAIT = 3
 FILE_ATTEMPTS = 3
 # Messages whose buttons serve one moment of a booking; the next message about it takes them away.
+# Telegram numbers a bot's messages in order over all its chats; between two messages of the sender lie only those of
+# the conversations. So many numbers after the last known one are looked at for a message whose sending was cut off.
+LOOKED_AT = 40
 _PROMPTS = (
     "captcha_wanted",
     "appointment_reserved",
@@ -42,7 +47,12 @@ _PROMPTS = (
     "old_gone_meanwhile",
 )
 # Telegram refuses to edit; a new message shows the same.
-_CANNOT_EDIT = ("message can't be edited", "message to edit not found", "message_id_invalid")
+_CANNOT_EDIT = (
+    "message can't be edited",
+    "message to edit not found",
+    "message_id_invalid",
+    "there is no text in the message to edit",
+)
 
 
 class TelegramChannel:
@@ -56,30 +66,60 @@ class TelegramChannel:
     def deliver(self, message: OutboxMessage, edit_receipt: str) -> str:
         """Send `message`, or edit the message that `edit_receipt` names. Returns the id of what now shows it.
 
-        Raises `DeliveryError`. A lost answer counts as not sent, so a message may arrive twice rather than never: the
-        text is rendered from the present state and its buttons bear a repeat.
+        Raises `DeliveryError`; without an answer of Telegram it is `unclear`, and `recall` looks before the next try.
         """
-        chat = Chat.objects.filter(subscriber=message.subscriber_id).first()
-        if chat is None:
-            raise DeliveryError("no chat", permanent=True)
-        now = timezone.now()
-        with translation.override(chat.speaks):
-            try:
-                news = render_news(message, now)
-            except NothingToTell as nothing:
-                raise DeliveryError(f"nothing to tell: {nothing}", overtaken=True) from None
-            try:
-                receipt = self._show(chat, news.screen, edit_receipt, quiet=news.quiet)
-                if news.files_of is not None:
-                    self.send_files(chat.chat_id, news.files_of)
-                self._retire_prompts(chat.chat_id, message, receipt)
-            except DeliveryError as error:
-                if error.blocked:
-                    Chat.objects.filter(pk=chat.pk).update(blocked_at=now)
-                raise
+        chat = self._chat_of(message)
+        with translation.override(chat.speaks), self._noting_who_blocked(chat):
+            news = _news(message)
+            receipt = self._show(chat, news.screen, edit_receipt, quiet=news.quiet)
         if chat.blocked_at is not None:
             Chat.objects.filter(pk=chat.pk).update(blocked_at=None)
         return receipt
+
+    def recall(self, message: OutboxMessage) -> str:
+        """The id under which a message is shown whose sending was cut off, "" if it is not.
+
+        Telegram tells no bot what stands in a chat. But it numbers messages in order, and to edit one that is not there
+        fails without a trace: so the message is edited, to its present text, under the numbers it can have.
+        """
+        chat = self._chat_of(message)
+        last = chats.last_known_message(before=message.attempted_at)
+        known = chats.own_messages(chat)
+        with translation.override(chat.speaks), self._noting_who_blocked(chat):
+            content = _content(chat, _news(message).screen)
+            for number in range(last + 1, last + 1 + LOOKED_AT):
+                if number not in known and self._edits(content, number):
+                    return str(number)
+        return ""
+
+    def accompany(self, message: OutboxMessage, receipt: str) -> None:
+        """What goes with a message: the calendar file and the map point, and old buttons that go away."""
+        chat = Chat.objects.filter(subscriber=message.subscriber_id).first()
+        if chat is None:
+            return
+        with translation.override(chat.speaks):
+            try:
+                files_of = render_news(message, timezone.now()).files_of
+            except NothingToTell:
+                files_of = None
+            if files_of is not None:
+                self.send_files(chat.chat_id, files_of)
+            self._retire_prompts(chat.chat_id, message, receipt)
+
+    def _chat_of(self, message: OutboxMessage) -> Chat:
+        chat = Chat.objects.filter(subscriber=message.subscriber_id).first()
+        if chat is None:
+            raise DeliveryError("no chat", permanent=True)
+        return chat
+
+    @contextlib.contextmanager
+    def _noting_who_blocked(self, chat: Chat) -> Iterator[None]:
+        try:
+            yield
+        except DeliveryError as error:
+            if error.blocked:
+                Chat.objects.filter(pk=chat.pk).update(blocked_at=timezone.now())
+            raise
 
     def send_files(self, chat_id: int, booking: Booking) -> None:
         """The calendar file and the map point of a confirmed appointment.
@@ -101,26 +141,24 @@ class TelegramChannel:
             self._follow_up("sendVenue", venue)
 
     def _show(self, chat: Chat, screen: Screen, edit_receipt: str, *, quiet: bool = False) -> str:
-        content: dict[str, Any] = {
-            "chat_id": chat.chat_id,
-            "text": screen.html,
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-            "reply_markup": {"inline_keyboard": keyboard_of(screen.rows)},
-        }
-        if edit_receipt.isdigit():
-            try:
-                self._call("editMessageText", {**content, "message_id": int(edit_receipt)})
-            except DeliveryError as error:
-                if "message is not modified" in error.reason:
-                    return edit_receipt
-                if not any(words in error.reason for words in _CANNOT_EDIT):
-                    raise
-            else:
-                return edit_receipt
+        content = _content(chat, screen)
+        if edit_receipt.isdigit() and self._edits(content, int(edit_receipt)):
+            return edit_receipt
         if quiet:
             content["disable_notification"] = True
         return str(self._call("sendMessage", content)["message_id"])
+
+    def _edits(self, content: dict[str, Any], number: int) -> bool:
+        """Whether the message `number` of that chat now shows `content`."""
+        try:
+            self._call("editMessageText", {**content, "message_id": number})
+        except DeliveryError as error:
+            if "message is not modified" in error.reason:
+                return True
+            if any(words in error.reason for words in _CANNOT_EDIT):
+                return False
+            raise
+        return True
 
     def _retire_prompts(self, chat_id: int, message: OutboxMessage, receipt: str) -> None:
         """Take the buttons from earlier messages about the booking. They answer kindly anyway, so one try is enough."""
@@ -156,13 +194,31 @@ class TelegramChannel:
             answer = json.loads(response.content)
         except requests.RequestException as error:
             # Its text holds the address, and with it the token: only the kind is passed on.
-            raise DeliveryError(type(error).__name__) from None
+            raise DeliveryError(type(error).__name__, unclear=True) from None
         except ValueError:
-            raise DeliveryError(f"no JSON, status {response.status_code}") from None
+            raise DeliveryError(f"no JSON, status {response.status_code}", unclear=True) from None
         if isinstance(answer, dict) and answer.get("ok") and isinstance(answer.get("result"), dict | bool):
             result = answer["result"]
             return result if isinstance(result, dict) else {}
         raise _refusal(response.status_code, answer if isinstance(answer, dict) else {})
+
+
+def _news(message: OutboxMessage) -> News:
+    """What the message tells by now, in the active language. Raises `DeliveryError` when that is nothing."""
+    try:
+        return render_news(message, timezone.now())
+    except NothingToTell as nothing:
+        raise DeliveryError(f"nothing to tell: {nothing}", overtaken=True) from None
+
+
+def _content(chat: Chat, screen: Screen) -> dict[str, Any]:
+    return {
+        "chat_id": chat.chat_id,
+        "text": screen.html,
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+        "reply_markup": {"inline_keyboard": keyboard_of(screen.rows)},
+    }
 
 
 def _refusal(status: int, answer: dict[str, Any]) -> DeliveryError:

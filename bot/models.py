@@ -35,6 +35,8 @@ class Chat(models.Model):
     menu_serial = models.PositiveIntegerField(_("menu number"), default=0)
     # The answer to the latest update until Telegram has taken it. It may hold personal data.
     unanswered = EncryptedTextField(_("answer on its way"), blank=True, default="")
+    # The newest messages of the conversation itself, so that news looked for in the chat are not taken for them.
+    own_messages = models.JSONField(_("own messages"), default=list, blank=True)
     blocked_at = models.DateTimeField(_("blocked the bot"), null=True, blank=True)
     created_at = models.DateTimeField(_("first seen"))
     last_update_at = models.DateTimeField(_("last heard of"))

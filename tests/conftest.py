@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 from django.core.cache import cache
+from hypothesis import settings as hypothesis_settings
 
 from appointments import tasks, wiring
 from appointments.channels import DeliveryError
@@ -30,6 +31,9 @@ from captcha.client import CaptchaApi
 from termin_project.sandbox.city import CityWorld, Clock, city_app
 from termin_project.sandbox.mount import WsgiAdapter
 from tests.factories import SubscriberFactory
+
+# `pytest --hypothesis-profile=large`: model-based tests search much longer.
+hypothesis_settings.register_profile("large", max_examples=1000)
 
 # 11:00:30 in Munich, half a minute after the city's minute jobs ran.
 MONDAY = datetime(2026, 11, 23, 10, 0, 30, tzinfo=UTC)

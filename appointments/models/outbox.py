@@ -50,6 +50,8 @@ class OutboxMessage(models.Model):
     available_at = models.DateTimeField(_("due"))
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     failed_at = models.DateTimeField(_("given up"), null=True, blank=True)
+    # An attempt began then, and nobody wrote down how it ended: the message may be shown already.
+    attempted_at = models.DateTimeField(_("attempt under way since"), null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     last_error = models.CharField(_("last error"), max_length=100, blank=True, default="")
     # The channel's name of what was sent; Telegram: the message's id.

@@ -31,8 +31,9 @@ from appointments.states import ENDED, HOLDING, LIVE, BookingState, step_between
 S = BookingState
 Wish = Booking.Wish
 KEEPABLE = (S.REQUESTED, S.RESERVING, S.RESERVED, S.PRECONFIRMING, S.UNCERTAIN)
-# A call and its time limits fit well into this; afterwards the sweep takes the booking over.
-CALL_LEASE = timedelta(seconds=60)
+# One call and its time limits fit well into this; afterwards the sweep takes the booking over. After a crash the person
+# waits so long for the truth, so it is no longer than it must be.
+CALL_LEASE = timedelta(seconds=45)
 LOADED = ("subscriber", "profile", "watch__search", "search", "office", "main_service", "replaces")
 
 
@@ -77,6 +78,11 @@ def advance_after_call(
         if booking.state != S.UNCERTAIN:
             raise
         return advance(booking, to, now=now, reason=reason, **fields)
+
+
+def renew_lease(booking: Booking, *, now: datetime) -> None:
+    """One call of several is over: the next one has the whole lease, unless the sweep took the booking over."""
+    Booking.objects.filter(pk=booking.pk, state=booking.state).update(lease_until=now + CALL_LEASE)
 
 
 def start_booking(

@@ -47,6 +47,9 @@ def follow_booking(booking: Booking, desk: Desk, *, urgent: bool = False) -> Boo
         return booking
     if booking.process_id is None:
         return settle_unnamed(booking, now=now)
+    if booking.follow_at is not None and booking.follow_at > now:
+        # Another worker looked a moment ago, or is looking.
+        return booking
     # Claimed before asking, so that two workers do not ask the same.
     claimed = Booking.objects.filter(pk=booking.pk, state=booking.state, follow_at=booking.follow_at)
     if not claimed.update(follow_at=now + _pause(booking, now)):

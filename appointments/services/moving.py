@@ -16,6 +16,7 @@ from appointments.services.bookings import (
     advance,
     advance_after_call,
     release_booking,
+    renew_lease,
     start_booking,
 )
 from appointments.services.confirming import record_confirmation
@@ -103,6 +104,7 @@ def confirm_replacement(booking: Booking, desk: Desk) -> Booking:
 def _confirm(booking: Booking, desk: Desk) -> Booking:
     try:
         desk.api.update(booking.key, booking.contact)
+        renew_lease(booking, now=desk.clock())
         appointment = desk.api.confirm(booking.key)
     except (OutcomeUnknown, NotPreconfirmedAnymore) as error:
         # Confirmed already by an answer we never got, or nothing happened: read, then decide.

@@ -13,6 +13,7 @@ from appointments.services.following import take_word
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.replaced import has_gone, may_go
+from appointments.services.sending import lapse
 from appointments.services.targets import after_the_next_minute_jobs, look_soon
 from appointments.states import BookingState
 from appointments.upstream.errors import (
@@ -87,7 +88,11 @@ def _cancel(
     try:
         desk.api.cancel(booking.key)
     except (AuthKeyMismatch, AppointmentNotFound):
-        pass  # it is gone already, which is what was wished
+        now = desk.clock()
+        # It is gone already, which is what was wished. But of a hold that lapsed while nobody could give it back
+        # we do not say that we did.
+        if before == S.RESERVED and why == "silence" and (booking.held_until or now) <= now:
+            return lapse(booking, "overdue", now=now)
     except OutcomeUnknown:
         with transaction.atomic():
             Booking.objects.filter(pk=booking.pk, state=S.CANCELLING).update(follow_at=desk.clock())

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from appointments.errors import StaleBooking
 from appointments.models import Booking
-from appointments.services.bookings import CALL_LEASE, advance, advance_after_call
+from appointments.services.bookings import CALL_LEASE, advance, advance_after_call, renew_lease, tell_released
 from appointments.services.contact import data_of, missing_contact
 from appointments.services.desk import Desk
 from appointments.services.holding_limits import note_let_go
@@ -64,6 +64,7 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return booking
     try:
         desk.api.update(booking.key, booking.contact)
+        renew_lease(booking, now=desk.clock())
         appointment = desk.api.preconfirm(booking.key)
     except OutcomeUnknown as error:
         return outcome_unknown(booking, error, now=desk.clock())
@@ -134,17 +135,22 @@ def lapse(booking: Booking, reason: str, *, now: datetime) -> Booking:
     """The city has dropped it: say so; the watch goes on, after a missed link only if that is wanted."""
     with transaction.atomic():
         kind = "activation_lapsed" if booking.state == S.PRECONFIRMED else "hold_lapsed"
-        released = booking.wish == Wish.RELEASE
+        why = booking.reason or "person"
+        released = booking.wish == Wish.RELEASE and why != "silence"
         advance_after_call(booking, S.LAPSED, now=now, reason=reason)
-        if kind == "activation_lapsed" and not released and booking.watch is not None:
+        if released:
+            # It lapsed before it could be given back, which comes to the same; what is wanted instead is tried now.
+            tell_released(booking, had_appointment=False, why=why, now=now)
+            return booking
+        if kind == "activation_lapsed" and booking.watch is not None:
             go_on_after_lapse(booking.watch, now=now)
         enqueue(
             booking.subscriber,
-            "hold_released" if released else kind,
+            kind,
             now=now,
             booking=booking,
             watch=booking.watch,
-            payload={"why": booking.reason if not released else "person"},
+            payload={"why": reason},
             dedup_key=f"lapsed:{booking.pk}",
             priority=7,
         )

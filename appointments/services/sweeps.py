@@ -20,7 +20,7 @@ from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_delivery, queue_task
 from appointments.services.replaced import settle_moves
 from appointments.services.reserving import DEFAULT_HOLD, LAPSE_MARGIN, tell_uncertain
-from appointments.services.sending import next_mail_reminder
+from appointments.services.sending import lapse, next_mail_reminder
 from appointments.services.visits import remind_of_visits
 from appointments.states import CALLING, BookingState
 
@@ -38,6 +38,7 @@ def sweep_bookings(*, now: datetime) -> dict[str, int]:
     return {
         **sweep_attempts(now=now),
         "stale_leases": _stale_leases(now),
+        "lapsed_holds": _lapsed_holds(now),
         "silent_holds": _silent_holds(now),
         "overdue_steps": _overdue_steps(now),
         "follow_ups": _follow_ups(now),
@@ -59,10 +60,9 @@ def _stale_leases(now: datetime) -> int:
         with transaction.atomic():
             if booking.state == S.CANCELLING:
                 # Reading settles it; the state itself already says what is wanted.
-                Booking.objects.filter(pk=booking.pk, state=S.CANCELLING).update(
-                    follow_at=now, lease_until=now + FORGOTTEN
-                )
-                queue_task("follow_booking", booking.pk)
+                mine = stale.filter(pk=booking.pk, lease_until=booking.lease_until, state=S.CANCELLING)
+                if mine.update(follow_at=now, lease_until=now + FORGOTTEN):
+                    queue_task("follow_booking", booking.pk)
                 continue
             fields: dict[str, object] = {"follow_at": now}
             if booking.process_id is None:
@@ -95,6 +95,23 @@ def _silent_holds(now: datetime) -> int:
     return found
 
 
+def _lapsed_holds(now: datetime) -> int:
+    """Holds that nobody kept or gave back in time, because we or the city were away: the city has dropped them.
+
+    Nothing but a pre-confirmation makes a hold last longer, and that is a state of its own. So it is said without
+    asking: while the city cannot be asked, the person would go on reading "held".
+    """
+    lapsed = Booking.objects.filter(state=S.RESERVED, held_until__lte=now - LAPSE_MARGIN)
+    found = 0
+    for booking in lapsed.select_related("subscriber", "watch")[:BATCH]:
+        try:
+            lapse(booking, "overdue", now=now)
+        except StaleBooking:
+            continue
+        found += 1
+    return found
+
+
 def _past_appointments(now: datetime) -> int:
     """Appointments whose time has come are over: they stay confirmed and make room for another booking."""
     return Booking.objects.filter(state=S.CONFIRMED, ended_at=None, starts_at__lte=now).update(ended_at=now)
@@ -123,14 +140,13 @@ def _overdue_steps(now: datetime) -> int:
 
 
 def _follow_ups(now: datetime) -> int:
-    """Bookings whose turn it is to be read at the city."""
-    due = Booking.objects.filter(
-        # Of holds only those made on the city's page have a turn.
-        Q(state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.CONFIRMED))
-        | Q(state=S.RESERVED, imported=True),
-        follow_at__lte=now,
-        ended_at=None,
-    )
+    """Bookings whose turn it is to be read at the city, and such as nobody would ever look at."""
+    turn = Q(follow_at__lte=now, state__in=(S.PRECONFIRMED, S.UNCERTAIN, S.CANCELLING, S.CONFIRMED))
+    # Of holds only those made on the city's page have a turn.
+    turn |= Q(follow_at__lte=now, state=S.RESERVED, imported=True)
+    # A booking that is on its way back is found by its wish.
+    unfollowed = Q(follow_at=None, state__in=(S.PRECONFIRMED, S.UNCERTAIN), state_since__lte=now - FORGOTTEN)
+    due = Booking.objects.filter(turn | unfollowed, ended_at=None)
     found = 0
     for booking in due.order_by("follow_at")[:BATCH]:
         found += 1

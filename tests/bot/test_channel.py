@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from appointments.channels import DeliveryError
+from appointments.models import OutboxMessage
 from bot.channel import TelegramChannel
 from bot.models import Chat
 from termin_project.sandbox.mount import WsgiAdapter
@@ -48,6 +49,13 @@ def chat() -> Chat:
 
 def shown(world: TelegramWorld) -> list:
     return [message for message in world.messages.values() if message.from_bot]
+
+
+def tell(channel: TelegramChannel, message: OutboxMessage) -> str:
+    """Show it and add what goes with it, as the sender does."""
+    receipt = channel.deliver(message, "")
+    channel.accompany(message, receipt)
+    return receipt
 
 
 def test_a_message_arrives_and_its_receipt_is_the_messages_number(channel, world, chat) -> None:
@@ -98,8 +106,9 @@ def test_what_cannot_be_edited_is_sent_anew(channel, world, chat) -> None:
 def test_a_confirmed_appointment_comes_with_file_and_map_point(channel, world, chat) -> None:
     booking = BookingFactory(subscriber=chat.subscriber, confirmed=True)
 
-    channel.deliver(
-        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking), ""
+    tell(
+        channel,
+        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking),
     )
 
     text, document, venue = shown(world)
@@ -111,8 +120,9 @@ def test_a_confirmed_appointment_comes_with_file_and_map_point(channel, world, c
 def test_an_office_without_a_point_sends_no_map(channel, world, chat) -> None:
     booking = BookingFactory(subscriber=chat.subscriber, confirmed=True, office=OfficeFactory(latitude=None))
 
-    channel.deliver(
-        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking), ""
+    tell(
+        channel,
+        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking),
     )
 
     assert len(shown(world)) == 2
@@ -124,8 +134,9 @@ def test_a_file_that_cannot_be_sent_does_not_repeat_the_message(channel, world, 
     world.faults.append(Fault(kind="500", methods=["senddocument"], count=9))
     booking = BookingFactory(subscriber=chat.subscriber, confirmed=True)
 
-    receipt = channel.deliver(
-        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking), ""
+    receipt = tell(
+        channel,
+        OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_confirmed", booking=booking),
     )
 
     assert receipt == str(shown(world)[0].id)
@@ -134,12 +145,12 @@ def test_a_file_that_cannot_be_sent_does_not_repeat_the_message(channel, world, 
 def test_the_next_message_about_a_booking_takes_the_old_buttons_away(channel, world, chat, now) -> None:
     booking = BookingFactory(subscriber=chat.subscriber, reserved=True)
     held = OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_reserved", booking=booking)
-    held.receipt, held.sent_at = channel.deliver(held, ""), now
+    held.receipt, held.sent_at = tell(channel, held), now
     held.save()
     booking.state, booking.activate_until = "preconfirmed", booking.held_until
     booking.save()
 
-    channel.deliver(OutboxMessageFactory(subscriber=chat.subscriber, kind="check_mail", booking=booking), "")
+    tell(channel, OutboxMessageFactory(subscriber=chat.subscriber, kind="check_mail", booking=booking))
 
     first, second = shown(world)
     assert not first.keyboard
