@@ -101,7 +101,8 @@ def _lapsed_holds(now: datetime) -> int:
     Nothing but a pre-confirmation makes a hold last longer, and that is a state of its own. So it is said without
     asking: while the city cannot be asked, the person would go on reading "held".
     """
-    lapsed = Booking.objects.filter(state=S.RESERVED, held_until__lte=now - LAPSE_MARGIN)
+    # Of a hold made on the city's page nobody knows the end: reading it tells.
+    lapsed = Booking.objects.filter(state=S.RESERVED, imported=False, held_until__lte=now - LAPSE_MARGIN)
     found = 0
     for booking in lapsed.select_related("subscriber", "watch")[:BATCH]:
         try:

@@ -59,6 +59,14 @@ class Killed(BaseException):
     """What a worker does not survive."""
 
 
+def is_quiet_loss(booking: Booking) -> bool:
+    """Whether an attempt failed that nobody was told of: for a place only hoped for, or one that is tried again at once."""
+    again = Booking.objects.filter(previous=booking).exists()
+    return booking.state == S.FAILED and (
+        bool(booking.turn.get("probe")) or (again and booking.attempts == 0)
+    )
+
+
 class Bookings(RuleBasedStateMachine):
     """One example: a fresh city, three people, and everything that can happen to them."""
 
@@ -347,6 +355,7 @@ class Bookings(RuleBasedStateMachine):
             told = [m.kind for m in booking.messages.all() if m.dedup_key.startswith(ends)]
             # The button's own answer says it when nothing had been asked of the city yet.
             quiet = booking.state == S.CANCELLED and booking.attempts == 0 and booking.swap_to_id is None
+            quiet |= is_quiet_loss(booking)
             assert len(told) == (0 if quiet else 1), f"{booking.state} {booking.reason}: {told}"
 
     @invariant()
@@ -357,6 +366,7 @@ class Bookings(RuleBasedStateMachine):
             if step.target in ENDED and step.tells:
                 kinds = set(event.booking.messages.values_list("kind", flat=True))
                 quiet = step.source == S.REQUESTED and step.target == S.CANCELLED
+                quiet |= is_quiet_loss(event.booking)
                 assert quiet or kinds & set(step.tells), f"{event.source} -> {event.state} told {kinds}"
 
     def teardown(self) -> None:

@@ -139,7 +139,7 @@ def test_a_ticket_rests_as_a_digest() -> None:
         init_data(EVE, TOKEN, now()),
         init_data(ADA, "1:another", now()),
         init_data(ADA, TOKEN, now() - timedelta(minutes=61)),
-        init_data(ADA, TOKEN, now() + timedelta(minutes=5)),
+        init_data(ADA, TOKEN, now() + timedelta(hours=5)),
         init_data(EVE, TOKEN, now(), user=json.dumps({"id": ADA})),
         init_data(ADA, TOKEN, now()) + "&hash=" + "0" * 64,
     ],

@@ -74,6 +74,7 @@ def test_a_search_ends_after_its_attempts() -> None:
     assert find_key(b"n", b"s", 2, 32, "f" * 64, attempts=50) is None
 
 
+@pytest.mark.alone
 def test_the_loop_is_about_as_fast_as_bare_hashing() -> None:
     ours = max(proof_of_work.hash_rate(100_000) for _ in range(3))
     bare = max(proof_of_work.bare_hash_rate(100_000) for _ in range(3))

@@ -137,7 +137,7 @@ def test_an_old_one_that_cannot_be_cancelled_in_time_stays(office: Office) -> No
 
     refreshed(old, new)
     assert (old.state, old.wish) == (S.CONFIRMED, Booking.Wish.BOOK)
-    assert (new.ended_at is not None, new.reason) == (True, "not_in_time")
+    assert (new.ended_at is not None, new.reason) == (True, "overdue")
     assert standing(office) == [int(THURSDAY_9.timestamp())]
     assert "nothing_left" not in office.mailman.kinds()
 

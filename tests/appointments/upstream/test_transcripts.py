@@ -213,5 +213,5 @@ def test_the_stored_challenge_has_the_stored_solution() -> None:
         provider.parse(stored["challenge"]["response"]["json"]), limit=timedelta(seconds=30)
     )
 
-    assert solution.counter == stored["solution"]["counter"]
-    assert solution.derived_key == stored["solution"]["derivedKey"]
+    assert solution.answer["counter"] == stored["solution"]["counter"]
+    assert solution.answer["derivedKey"] == stored["solution"]["derivedKey"]

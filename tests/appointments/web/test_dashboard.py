@@ -331,11 +331,11 @@ def test_the_page_costs_as_many_queries_for_many_rows_as_for_few(
     desk: Client, django_assert_max_num_queries: Any
 ) -> None:
     busy(timezone.now(), 2)
-    with django_assert_max_num_queries(27) as few:
+    with django_assert_max_num_queries(28) as few:
         desk.get("/dashboard/live/")
     cache.clear()
     busy(timezone.now(), 20)
-    with django_assert_max_num_queries(27) as many:
+    with django_assert_max_num_queries(28) as many:
         desk.get("/dashboard/live/")
 
     assert len(many) == len(few)

@@ -48,8 +48,9 @@ class Process:
             try:
                 requests.get(f"{self.url}/healthz", timeout=1)
                 return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.1)
+        self.end(signal.SIGKILL)
         raise AssertionError("the sandbox process did not come up")
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> float:
