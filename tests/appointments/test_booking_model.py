@@ -60,7 +60,7 @@ class Killed(BaseException):
 
 
 def is_quiet_loss(booking: Booking) -> bool:
-    """Whether an attempt failed that nobody was told of: for a place only hoped for, or one that is tried again at once."""
+    """Whether an attempt failed that nobody is told of: for a place only hoped for, or one tried again at once."""
     again = Booking.objects.filter(previous=booking).exists()
     return booking.state == S.FAILED and (
         bool(booking.turn.get("probe")) or (again and booking.attempts == 0)
