@@ -20,6 +20,7 @@ class NothingToTell(Exception):
 
 
 def booking_of(message: OutboxMessage) -> Booking:
+    """The booking a message is about. Raises `NothingToTell` without one."""
     if message.booking is None:
         raise NothingToTell("booking")
     return message.booking
