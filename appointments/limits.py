@@ -8,7 +8,7 @@ of calls, then more than 60 s of quiet. Source: contract of the city's API, "Lim
 keeps it (the database, Redis) stores what they return, and refuses to store over somebody else's change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -50,6 +50,8 @@ JUDGED_AFTER = 20
 # The weight of one answer: in what is recent, in what is usual, and in what is usual while answers are slow.
 RECENT, USUAL, USUAL_WHILE_SLOW = 0.2, 0.02, 0.005
 COSTLY_FACTOR = 2.0
+# So much dearer, the city means us: rounds halve, as after a refusal.
+FORBIDDING_FACTOR = 10.0
 _MEASURED = (CallKind.SWEEP, CallKind.DETAIL)
 
 
@@ -341,18 +343,19 @@ def note_captcha_cost(book: Ledger, cost: int, now: datetime) -> Ledger:
     usual = book.usual_captcha_cost
     if usual is not None and cost >= usual * COSTLY_FACTOR:
         # The dearer step is the usual one from here on, so that one step slows us down once.
-        eased = _ease(book, "captcha_cost", now)
+        shrink = shrink_round if cost >= usual * FORBIDDING_FACTOR else ease_round
+        eased = _ease(book, "captcha_cost", now, shrink)
         return replace(eased, captcha_cost=cost, usual_captcha_cost=cost)
     return replace(book, captcha_cost=cost, usual_captcha_cost=cost if usual is None else min(usual, cost))
 
 
-def _ease(book: Ledger, reason: str, now: datetime) -> Ledger:
-    """Rounds of three quarters, once for each round."""
+def _ease(book: Ledger, reason: str, now: datetime, shrink: Callable[[int], int] = ease_round) -> Ledger:
+    """Smaller rounds, of three quarters unless told otherwise, once for each round."""
     if book.slowed_at is not None and book.slowed_round == book.rounds:
         return book
     return replace(
         book,
-        round_cap=ease_round(book.round_cap),
+        round_cap=shrink(book.round_cap),
         slowed_at=now,
         slowed_round=book.rounds,
         slow_reason=reason,

@@ -56,7 +56,7 @@ def test_the_domain_works_the_same_on_postgresql() -> None:
         environment.pop(inherited, None)
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *SUITES],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "auto", "-p", "no:cacheprovider", *SUITES],
         cwd=ROOT,
         env=environment,
         capture_output=True,

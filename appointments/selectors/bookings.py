@@ -102,3 +102,18 @@ def holds_of(*, since: datetime, subscriber: Subscriber | None = None) -> dict[i
         found = found.filter(subscriber=subscriber)
     rows = found.order_by().values("subscriber").annotate(n=Count("pk"))
     return {row["subscriber"]: row["n"] for row in rows}
+
+
+def ends_quietly(booking: Booking) -> bool:
+    """Whether no message tells that this attempt has ended.
+
+    Given back before the city was asked: the button's own answer said so. Failed: it was for a place only hoped for, of
+    which its person never knew, or the same person's next attempt began in its stead before the city was asked.
+    """
+    if booking.state == BookingState.CANCELLED:
+        return booking.attempts == 0 and booking.swap_to_id is None
+    if booking.state != BookingState.FAILED:
+        return False
+    return bool(booking.turn.get("probe")) or (
+        booking.attempts == 0 and Booking.objects.filter(previous=booking).exists()
+    )

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from appointments.models import Booking, OutboxMessage
 from appointments.models.outbox import OVERTAKEN
+from appointments.selectors.bookings import ends_quietly
 from appointments.states import ENDED, BookingState
 from bench.chaos.people import People, serials
 from bench.chaos.worlds import LIVE, Occupied, Worlds
@@ -72,9 +73,7 @@ class Verdict:
         )
         for booking in self.bookings:
             over = booking.state in ENDED or booking.state == S.CONFIRMED
-            # Given back before the city was asked: the button's own answer said so.
-            quiet = booking.state == S.CANCELLED and booking.reserved_at is None and booking.attempts == 0
-            if over and not quiet and not told[booking.pk]:
+            if over and not ends_quietly(booking) and not told[booking.pk]:
                 lost += 1
                 self._note(f"booking {booking.pk} {booking.state} {booking.reason}: nobody was told")
         return lost

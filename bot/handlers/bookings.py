@@ -34,7 +34,7 @@ from bot.flow import present
 from bot.handlers import mail, moving, profile, visits
 from bot.keyboards import back_home, in_rows, shortened
 from bot.messages import BookingView, render
-from bot.news import OFFERED, slot_label
+from bot.slot_buttons import OFFERED, slot_label
 from bot.talk import Talk
 
 S = BookingState

@@ -23,7 +23,7 @@ from bot.flow import present
 from bot.handlers import profile
 from bot.keyboards import back_home, in_rows
 from bot.messages import BookingView, render
-from bot.news import slot_label
+from bot.slot_buttons import slot_label
 from bot.talk import Talk
 
 S = BookingState

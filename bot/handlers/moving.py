@@ -31,7 +31,7 @@ from bot.effects import Button, Rows, Screen
 from bot.flow import present
 from bot.keyboards import back_home
 from bot.messages import BookingView, changes, days, render
-from bot.news import move_buttons
+from bot.slot_buttons import move_buttons
 from bot.talk import Talk
 
 TIMES_PER_PAGE = 8

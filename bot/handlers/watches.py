@@ -26,8 +26,9 @@ from bot.handlers.new_watch import ask_next
 from bot.handlers.veto import veto_button
 from bot.keyboards import back_home, shortened
 from bot.messages import improving_view, render, watch_name, watch_view
-from bot.news import OFFERED, instead_rows, move_buttons, slot_buttons
+from bot.news.watches import instead_rows
 from bot.selection_words import problem_text
+from bot.slot_buttons import OFFERED, move_buttons, slot_buttons
 from bot.talk import Talk
 
 

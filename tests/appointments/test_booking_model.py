@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from appointments.channels import DeliveryError
 from appointments.errors import DomainError
 from appointments.models import Booking, BookingEvent, OutboxMessage, Slot, Subscriber, Watch
+from appointments.selectors.bookings import ends_quietly
 from appointments.services import reserving
 from appointments.services.bookings import (
     keep_booking,
@@ -57,14 +58,6 @@ QUICKLY = st.sampled_from((True, True, True, False))
 
 class Killed(BaseException):
     """What a worker does not survive."""
-
-
-def is_quiet_loss(booking: Booking) -> bool:
-    """Whether an attempt failed that nobody is told of: for a place only hoped for, or one tried again at once."""
-    again = Booking.objects.filter(previous=booking).exists()
-    return booking.state == S.FAILED and (
-        bool(booking.turn.get("probe")) or (again and booking.attempts == 0)
-    )
 
 
 class Bookings(RuleBasedStateMachine):
@@ -353,10 +346,9 @@ class Bookings(RuleBasedStateMachine):
         )
         for booking in Booking.objects.filter(state__in=ENDED):
             told = [m.kind for m in booking.messages.all() if m.dedup_key.startswith(ends)]
-            # The button's own answer says it when nothing had been asked of the city yet.
-            quiet = booking.state == S.CANCELLED and booking.attempts == 0 and booking.swap_to_id is None
-            quiet |= is_quiet_loss(booking)
-            assert len(told) == (0 if quiet else 1), f"{booking.state} {booking.reason}: {told}"
+            assert len(told) == (0 if ends_quietly(booking) else 1), (
+                f"{booking.state} {booking.reason}: {told}"
+            )
 
     @invariant()
     def every_step_is_in_the_machine_and_tells_what_it_says(self) -> None:
@@ -366,7 +358,7 @@ class Bookings(RuleBasedStateMachine):
             if step.target in ENDED and step.tells:
                 kinds = set(event.booking.messages.values_list("kind", flat=True))
                 quiet = step.source == S.REQUESTED and step.target == S.CANCELLED
-                quiet |= is_quiet_loss(event.booking)
+                quiet |= ends_quietly(event.booking)
                 assert quiet or kinds & set(step.tells), f"{event.source} -> {event.state} told {kinds}"
 
     def teardown(self) -> None:

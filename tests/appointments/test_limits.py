@@ -172,3 +172,14 @@ def test_a_breaker_pauses_longer_each_time_it_opens() -> None:
     pauses = [limits.pause_after(opening) for opening in (1, 2, 3, 9)]
 
     assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 15)]
+
+
+@pytest.mark.parametrize(("cost", "rounds_of"), [(1_900, 40), (2_000, 30), (9_999, 30), (10_000, 20)])
+def test_a_dearer_captcha_makes_rounds_smaller_and_one_ten_times_as_dear_halves_them(
+    cost: int, rounds_of: int
+) -> None:
+    book = limits.Ledger(limit=60, round_cap=40, usual_captcha_cost=1_000)
+
+    eased = limits.note_captcha_cost(book, cost, datetime(2026, 11, 23, 10, tzinfo=UTC))
+
+    assert eased.round_cap == rounds_of

@@ -107,7 +107,7 @@ def test_a_killed_owner_hands_over_when_its_lease_ends(two: Two) -> None:
     two.go(owner)
     two.wait_for_state("solving")
     owner.send_signal(signal.SIGKILL)
-    owner.wait(timeout=20)
+    owner.communicate(timeout=20)
     heir = two.start(5)
     two.go(heir)
     time.sleep(1)
