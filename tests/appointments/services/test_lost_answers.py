@@ -14,6 +14,7 @@ from appointments.errors import AlreadyHolding
 from appointments.models import Booking, OutboxMessage
 from appointments.services import sweeps
 from appointments.services.bookings import keep_booking, look_again, release_booking, request_booking
+from appointments.services.moving import move_appointment
 from appointments.states import ENDED
 from appointments.states import BookingState as S
 from appointments.upstream.errors import OutcomeUnknown
@@ -194,6 +195,35 @@ def test_whatever_happens_to_a_call_the_person_hears_the_truth_and_nothing_is_le
         if m.dedup_key.startswith(("released:", "lapsed:", "booking_settled:"))
     ]
     assert len(over) == (booking.state in ENDED)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_whatever_happens_to_a_direct_confirmation_one_appointment_stands_at_every_moment(
+    office: Domain, how: str
+) -> None:
+    old = confirmed(office)
+    line = disturb(office, "confirm-appointment", how)
+
+    new = move_appointment(old, known_slot(office, THURSDAY_9 + timedelta(hours=2)), now=office.now())
+    office.work()
+    for _step in range(90):
+        assert "confirmed" in live(office)
+        office.advance(seconds=20)
+        line.arrive()
+        office.sweep()
+
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert line.disturbed == 1
+    assert live(office) == ["confirmed"]
+    assert {old.state, new.state} == {S.CANCELLED, S.CONFIRMED} or (old.state, new.state) == (
+        S.CONFIRMED,
+        S.LAPSED,
+    )
+    assert (
+        office.munich.desk.processes[(new if new.state == S.CONFIRMED else old).process_id].status
+        == "confirmed"
+    )
 
 
 @pytest.mark.parametrize("how", HOW)
