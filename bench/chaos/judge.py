@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
 
-from appointments.models import Booking, OutboxMessage
+from appointments.models import Booking, BookingEvent, OutboxMessage
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors.bookings import ends_quietly
 from appointments.states import ENDED, BookingState
@@ -38,6 +38,9 @@ class Verdict:
         self.chat_of = {person.subscriber: person.chat for person in people.everybody}
         self.person_of = {person.chat: person.subscriber for person in people.everybody}
         self.bookings = list(Booking.objects.select_related("office").order_by("pk"))
+        self.once_uncertain = set(
+            BookingEvent.objects.filter(state=S.UNCERTAIN).values_list("booking", flat=True)
+        )
 
     def lines(self) -> list[Line]:
         """One line for each promise."""
@@ -130,7 +133,8 @@ class Verdict:
         for booking in self.bookings:
             if booking.process_id == place.number:
                 return booking.subscriber_id
-        # A reservation whose answer was lost: whoever asked for this time last before it was made.
+        # A reservation whose answer was lost: whoever asked for this time last before it was made, and never heard.
+        # Others asked for the same time a moment later and were told that it is taken; it is not theirs.
         asked = [
             booking
             for booking in self.bookings
@@ -138,7 +142,9 @@ class Verdict:
             and int(booking.starts_at.timestamp()) == place.starts_at
             and booking.created_at.timestamp() <= place.since + 1
         ]
-        return asked[-1].subscriber_id if asked else None
+        unheard = [b for b in asked if b.process_id is None and b.pk in self.once_uncertain]
+        owners = unheard or asked
+        return owners[-1].subscriber_id if owners else None
 
     def left_behind(self) -> int:
         """What is still occupied at the city although no booking of ours wants it."""
