@@ -14,8 +14,7 @@ from appointments.selections import Problem, Reason, Selection
 from appointments.selectors.catalogue import city_page, judge, services_named, telephone_in
 from appointments.upstream.types import ServiceCount
 
-# So many reasons are named before it becomes a list nobody reads.
-REASONS_NAMED = 3
+# So many offices are named before it becomes a list nobody reads.
 OFFICES_NAMED = 3
 
 
