@@ -21,7 +21,7 @@ from termin_project.sandbox.city import CityWorld
 GUARDED_OFFICES = 3
 MAIL_READ_AFTER = timedelta(minutes=2)
 RELEASE_EVERY = timedelta(seconds=90)
-# Bookings under way at the end are brought to their end.
+# Whoever came for an appointment waits this much longer for it.
 OVERTIME = timedelta(minutes=15)
 
 
@@ -98,7 +98,7 @@ class CityDay:
         self._schedule(start, end)
         sweep_at = count_at = start
         live = False
-        while (now := self.town.now()) < end or (live and now < end + OVERTIME):
+        while (now := self.town.now()) < end or (now < end + OVERTIME and self._somebody_waits()):
             self._let_happen(now)
             if now >= sweep_at:
                 self._people_answer(now)
@@ -124,6 +124,12 @@ class CityDay:
             simulated=self.town.now() - start,
             seconds=time.monotonic() - began,
         )
+
+    def _somebody_waits(self) -> bool:
+        """Whether one of those who came for an appointment has none yet."""
+        from appointments.models import Booking
+
+        return Booking.objects.filter(confirmed_at__isnull=False).count() < self.bookings
 
     def _step(self, sweep_at: datetime) -> None:
         asked = len(self.city_log)
