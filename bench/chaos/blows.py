@@ -172,8 +172,9 @@ def _seconds(since: datetime, until: datetime) -> float:
 
 
 def still_owed() -> int:
-    """Processes aside: bookings in states that only a worker leaves."""
-    return Booking.objects.exclude(state__in=[*ENDED, S.CONFIRMED]).count()
+    """Processes aside: bookings that only a worker brings to rest."""
+    open_ = Booking.objects.exclude(state__in=[*ENDED, S.CONFIRMED]).count()
+    return open_ + Booking.objects.filter(state=S.CONFIRMED, wish="release", ended_at=None).count()
 
 
 def taken_up(blows: list[Blow]) -> int:

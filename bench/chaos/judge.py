@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import timedelta
-from itertools import pairwise
+from itertools import combinations
 
-from appointments.models import Booking, BookingEvent, OutboxMessage
+from appointments.models import Booking, BookingEvent, ImportRequest, OutboxMessage
 from appointments.models.outbox import OVERTAKEN
 from appointments.selectors.bookings import ends_quietly
+from appointments.selectors.moving import REPLACED
 from appointments.states import ENDED, BookingState
 from bench.chaos.people import People, serials
 from bench.chaos.worlds import LIVE, Occupied, Worlds
@@ -26,6 +27,7 @@ TELLS_THE_END = (
     "slot_taken",
     "booking_failed",
 )
+TELLS_THAT_IT_STANDS = ("appointment_confirmed", "appointment_moved", "appointment_imported")
 _WHEN = re.compile(r"[A-Z][a-z]{2,8},? \d{1,2} [A-Z][a-z]{2,8}.{0,8}?\d\d:\d\d")
 
 
@@ -37,7 +39,8 @@ class Verdict:
         self.details: list[str] = []
         self.chat_of = {person.subscriber: person.chat for person in people.everybody}
         self.person_of = {person.chat: person.subscriber for person in people.everybody}
-        self.bookings = list(Booking.objects.select_related("office").order_by("pk"))
+        self.replacements = people.movers.replacements
+        self.bookings = list(Booking.objects.select_related("office", "watch").order_by("pk"))
         self.once_uncertain = set(
             BookingEvent.objects.filter(state=S.UNCERTAIN).values_list("booking", flat=True)
         )
@@ -48,6 +51,7 @@ class Verdict:
             "lost messages": self.lost_messages(),
             "messages shown twice": self.shown_twice(),
             "double bookings": self.double_bookings(),
+            "appointments lost by a move": self.lost_by_a_move(),
             "holds nobody wants left behind": self.left_behind(),
             '"confirmed" said without the city\'s word': self.false_words(),
             "stuck bookings": self.stuck(),
@@ -69,14 +73,20 @@ class Verdict:
             if found is None or found.chat != self.chat_of.get(message.subscriber_id):
                 lost += 1
                 self._note(f"message {message.pk} {message.kind} is not in the chat")
+        for request in ImportRequest.objects.filter(done_at=None):
+            lost += 1
+            self._note(f"link {request.pk} was sent, and nobody has said what became of it")
         told = Counter(
             OutboxMessage.objects.exclude(sent_at=None)
-            .filter(kind__in=(*TELLS_THE_END, "appointment_confirmed"))
+            .filter(kind__in=(*TELLS_THE_END, *TELLS_THAT_IT_STANDS))
             .values_list("booking", flat=True)
         )
+        # What went for another one is told in the message about that one.
+        given_back = OutboxMessage.objects.filter(kind="old_given_back").exclude(sent_at=None)
+        replaced = {int(key.rpartition(":")[2]) for key in given_back.values_list("dedup_key", flat=True)}
         for booking in self.bookings:
             over = booking.state in ENDED or booking.state == S.CONFIRMED
-            if over and not ends_quietly(booking) and not told[booking.pk]:
+            if over and not ends_quietly(booking) and not told[booking.pk] and booking.pk not in replaced:
                 lost += 1
                 self._note(f"booking {booking.pk} {booking.state} {booking.reason}: nobody was told")
         return lost
@@ -114,25 +124,29 @@ class Verdict:
         return repeats + sum(count - 1 for count in ends.values())
 
     def double_bookings(self) -> int:
-        """One person with two places at the city at the same moment."""
-        places: dict[int, list[Occupied]] = {}
+        """One person with two places at the city at the same moment, unless one was to take the other's place."""
+        places: dict[int, list[tuple[Occupied, Booking]]] = {}
         for place in self.worlds.occupied.values():
-            if (owner := self._owner(place)) is not None:
-                places.setdefault(owner, []).append(place)
+            if (booking := self._booking_of(place)) is not None:
+                places.setdefault(booking.subscriber_id, []).append((place, booking))
         doubles = 0
         for owner, own in places.items():
-            own.sort(key=lambda place: place.since)
-            for earlier, later in pairwise(own):
+            own.sort(key=lambda found: found[0].since)
+            for (earlier, old), (later, new) in combinations(own, 2):
                 # Looked at five times a second: what touches for one look was given back in between.
-                if later.since < earlier.until - 0.5:
+                together = later.since < earlier.until - 0.5
+                if together and self.replacements.get(new.pk) != old.pk:
                     doubles += 1
-                    self._note(f"person {owner} occupied {earlier.number} and {later.number} at once")
+                    self._note(
+                        f"person {owner} occupied {earlier.number} (booking {old.pk}) from {earlier.since:.1f} to "
+                        f"{earlier.until:.1f} and {later.number} (booking {new.pk}) from {later.since:.1f}"
+                    )
         return doubles
 
-    def _owner(self, place: Occupied) -> int | None:
+    def _booking_of(self, place: Occupied) -> Booking | None:
         for booking in self.bookings:
             if booking.process_id == place.number:
-                return booking.subscriber_id
+                return booking
         # A reservation whose answer was lost: whoever asked for this time last before it was made, and never heard.
         # Others asked for the same time a moment later and were told that it is taken; it is not theirs.
         asked = [
@@ -144,7 +158,30 @@ class Verdict:
         ]
         unheard = [b for b in asked if b.process_id is None and b.pk in self.once_uncertain]
         owners = unheard or asked
-        return owners[-1].subscriber_id if owners else None
+        return owners[-1] if owners else None
+
+    def lost_by_a_move(self) -> int:
+        """An appointment given back for another one that the city had not confirmed by then."""
+        lost = 0
+        by_number = {booking.pk: booking for booking in self.bookings}
+        until = {place.number: place.until for place in self.worlds.occupied.values()}
+        for new_pk, old_pk in self.replacements.items():
+            new, old = by_number.get(new_pk), by_number.get(old_pk)
+            if new is None or old is None or old.state != S.CANCELLED or old.reason != REPLACED:
+                continue
+            confirmed = self.worlds.confirmed.get(new.process_id or 0)
+            if old.process_id in until and (confirmed is None or confirmed > until[old.process_id] + 0.5):
+                lost += 1
+                self._note(f"booking {old.pk} was given back before {new.pk} was confirmed")
+        return lost
+
+    def changes(self) -> str:
+        """How many appointments took another's place, and how many were brought along."""
+        moved = [b for b in self.bookings if b.pk in self.replacements and b.confirmed_at is not None]
+        improved = sum(booking.watch is not None and booking.watch.improve for booking in moved)
+        imported = sum(booking.imported for booking in self.bookings)
+        tried = len(self.replacements)
+        return f"{len(moved) - improved}, {improved}, {imported}; {tried} times tried to take another's place"
 
     def left_behind(self) -> int:
         """What is still occupied at the city although no booking of ours wants it."""

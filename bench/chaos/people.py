@@ -15,13 +15,24 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from appointments.errors import DomainError
-from appointments.models import Booking, Office, OutboxMessage, PollTarget, Search, Slot, Subscriber, Watch
+from appointments.models import (
+    Booking,
+    ImportRequest,
+    Office,
+    OutboxMessage,
+    PollTarget,
+    Search,
+    Slot,
+    Subscriber,
+    Watch,
+)
 from appointments.services.bookings import keep_booking, release_booking, request_booking, swap_booking
 from appointments.services.outbox import enqueue
 from appointments.services.subscribers import give_consent, register_subscriber, save_contact
 from appointments.services.watches import WatchWish, create_watch, pause_watch
 from appointments.states import BookingState
 from appointments.upstream.types import ServiceCount
+from bench.chaos.movers import Movers
 from bench.chaos.worlds import Worlds
 from bot import callback_data as cd
 from bot.models import Chat
@@ -45,7 +56,13 @@ KINDS = {
     "counter release": 8,
     "counter auto open": 8,
     "counter swap": 4,
+    "press keep open move": 7,
+    "press keep open move cancel": 2,
+    "import": 3,
+    "import cancel": 2,
+    "import move": 3,
     "watch hold keep open": 3,
+    "watch hold keep open improve": 4,
     "watch hold release": 3,
     "watch auto open": 3,
 }
@@ -78,11 +95,12 @@ class People:
         self.everybody: list[Person] = []
         (self.service, self.offices), (self.watched, self.watched_offices) = services
         self._starts = _start_times()
-        self._plans: list[tuple[float, int, Callable[[], None]]] = []
+        self._plans: list[tuple[float, int, Callable[[], object]]] = []
         self._order = 0
         self._by_chat: dict[int, Person] = {}
         self._searches: dict[int, Search] = {}
         self._read = 0
+        self.movers = Movers(self)
 
     # arriving
 
@@ -108,6 +126,9 @@ class People:
 
     def _begin(self, person: Person, who: Subscriber) -> None:
         now = timezone.now()
+        if person.is_like("import"):
+            self.movers.book_at_the_city(person)
+            return
         watches = person.is_like("watch")
         service, offices = (self.watched, self.watched_offices) if watches else (self.service, self.offices)
         # Who watches gets their place from the watching; all others choose one themselves.
@@ -120,12 +141,14 @@ class People:
         watch = create_watch(who, wish, now=now)
         self._searches[service] = watch.search
         if watches:
-            self._open(service, offices)
+            self.open_place(service, offices)
             sweeps = PollTarget.objects.filter(search=watch.search, kind=PollTarget.Kind.SWEEP)
             sweeps.update(next_due_at=now)
             return
         pause_watch(watch, now=now)
-        slots = [self._slot(watch.search, offices) for _number in range(2 if self._wants_two(person) else 1)]
+        slots = [
+            self.open_slot(watch.search, offices) for _number in range(2 if self._wants_two(person) else 1)
+        ]
         if person.is_like("press"):
             enqueue(
                 who,
@@ -140,24 +163,30 @@ class People:
             who, slots[0], mode="auto" if person.is_like("auto") else "hold", watch=watch, now=now
         )
         if person.is_like("swap"):
-            self._later(lambda: self._at_the_counter(swap_booking, booking.pk, slots[1]))
+            self.later(lambda: self._at_the_counter(swap_booking, booking.pk, slots[1]))
         if person.is_like("keep"):
-            self._later(lambda: self._at_the_counter(keep_booking, booking.pk))
+            self.later(lambda: self._at_the_counter(keep_booking, booking.pk))
         if person.is_like("release"):
-            self._later(lambda: self._at_the_counter(release_booking, booking.pk))
+            self.later(lambda: self._at_the_counter(release_booking, booking.pk))
 
     @staticmethod
     def _wants_two(person: Person) -> bool:
         return any(person.is_like(word) for word in ("swap", "twice", "other"))
 
-    def _slot(self, search: Search, offices: list[Office]) -> Slot:
-        office, starts_at = self._open(search.main_service.upstream_id, offices)
+    def open_slot(self, search: Search, offices: list[Office]) -> Slot:
+        """A new place at one of these offices that we know of already."""
+        office, starts_at = self.open_place(search.main_service.upstream_id, offices)
         now = timezone.now()
         return Slot.objects.create(
             search=search, office=office, starts_at=starts_at, appeared_at=now, seen_at=now
         )
 
-    def _open(self, service: int, offices: list[Office]) -> tuple[Office, datetime]:
+    def offices_of(self, search: Search) -> list[Office]:
+        """Those at which the people of this run look for what `search` is about."""
+        return self.watched_offices if search.main_service.upstream_id == self.watched else self.offices
+
+    def open_place(self, service: int, offices: list[Office]) -> tuple[Office, datetime]:
+        """A new place at one of these offices, at a time of its own."""
         office, starts_at = self.chance.choice(offices), next(self._starts)
         self.worlds.city.add_places(office.upstream_id, [service], starts_at, 1)
         return office, starts_at
@@ -166,6 +195,7 @@ class People:
 
     def act(self) -> None:
         """Read what is new in the chats, and do what was planned for by now."""
+        self.movers.note()
         with self.worlds.telegram.lock:
             fresh = [
                 m for m in self.worlds.telegram.messages.values() if m.version > self._read and m.from_bot
@@ -177,7 +207,8 @@ class People:
         while self._plans and self._plans[0][0] <= time.monotonic():
             heapq.heappop(self._plans)[2]()
 
-    def _later(self, act: Callable[[], None], most: float = 5.0) -> None:
+    def later(self, act: Callable[[], object], most: float = 5.0) -> None:
+        """Do this within `most` seconds."""
         self._order += 1
         heapq.heappush(self._plans, (time.monotonic() + self.chance.uniform(0.2, most), self._order, act))
 
@@ -188,9 +219,11 @@ class People:
                 continue
             data, _menu = decoded
             if isinstance(data, cd.BookSlot):
-                self._pressed_once(person, message, text, "book" if not person.is_like("twice") else text)
+                self.press_once(person, message, text, "book" if not person.is_like("twice") else text)
             elif isinstance(data, cd.SwapSlot) and person.is_like("other"):
-                self._pressed_once(person, message, text, "swap")
+                self.press_once(person, message, text, "swap")
+            elif isinstance(data, cd.MoveTo):
+                self.movers.press_time(person, message, text, data)
             elif isinstance(data, cd.BookingAct):
                 self._booking_button(person, message, text, data)
 
@@ -202,28 +235,32 @@ class People:
             "release_yes": person.is_like("cancel"),
         }
         if data.act in wants and wants[data.act] and not person.is_like("counter"):
-            self._pressed_once(person, message, text, f"{data.act} {data.booking}")
+            self.press_once(person, message, text, f"{data.act} {data.booking}")
         if data.act == "opened" and (person.is_like("open") or person.is_like("both")):
             mark = f"mail {data.booking}"
             if mark not in person.done:
                 person.done.add(mark)
-                self._later(lambda: self._open_mail(person, message, text))
+                self.later(lambda: self._open_mail(person, message, text))
+        if data.act == "files":
+            self.movers.has_appointment(person, message, data.booking)
         if data.act == "files" and person.is_like("cancel"):
             # Confirmed: the button beside it cancels.
             for other in message.callback_data():
                 decoded = cd.decode(other)
                 if decoded and isinstance(decoded[0], cd.BookingAct) and decoded[0].act == "release":
-                    self._pressed_once(person, message, other, f"cancel {data.booking}")
+                    self.press_once(person, message, other, f"cancel {data.booking}")
         if data.act == "release_yes" and person.is_like("cancel"):
-            self._pressed_once(person, message, text, f"yes {data.booking}")
+            self.press_once(person, message, text, f"yes {data.booking}")
 
-    def _pressed_once(self, person: Person, message: Message, text: str, mark: str) -> None:
+    def press_once(self, person: Person, message: Message, text: str, mark: str) -> None:
+        """Press this button a little later, unless that was done or planned before."""
         if mark in person.done:
             return
         person.done.add(mark)
-        self._later(lambda: self._press(person, message, text))
+        self.later(lambda: self.press(person, message, text))
 
-    def _press(self, person: Person, message: Message, text: str) -> None:
+    def press(self, person: Person, message: Message, text: str) -> None:
+        """Press a button now."""
         telegram = self.worlds.telegram
         with telegram.lock:
             telegram.press(telegram.people[person.chat], message, text)
@@ -233,7 +270,7 @@ class People:
         if not links:
             if "waited" not in person.done:
                 person.done.add("waited")
-                self._later(lambda: self._open_mail(person, message, text))
+                self.later(lambda: self._open_mail(person, message, text))
             return
         ids = read_link_token(links[-1].rsplit("/", 1)[-1])
         assert ids is not None
@@ -247,7 +284,7 @@ class People:
             ):
                 city.desk.confirm(*ids, city.now())
         if self.chance.random() < 0.5:
-            self._press(person, message, text)
+            self.press(person, message, text)
 
     def _at_the_counter(self, act: Callable[..., Booking], booking: int, *more: Any) -> None:
         """The same services that the bot calls, called by the driver."""
@@ -269,12 +306,14 @@ class People:
             BookingState.UNCERTAIN,
             BookingState.PRECONFIRMED,
         )
-        return Booking.objects.exclude(state__in=resting).count()
+        going = Booking.objects.filter(state=BookingState.CONFIRMED, wish=Booking.Wish.RELEASE, ended_at=None)
+        return Booking.objects.exclude(state__in=resting).count() + going.count()
 
     def is_quiet(self) -> bool:
         """Whether nobody plans anything, nothing waits in Telegram, and every message has left."""
         unsent = OutboxMessage.objects.filter(sent_at=None, failed_at=None).exists()
-        return not self._plans and not self.worlds.telegram.waiting and not unsent
+        asking = ImportRequest.objects.filter(done_at=None).exists()
+        return not self._plans and not self.worlds.telegram.waiting and not unsent and not asking
 
 
 def unguarded_services() -> list[tuple[int, list[Office]]]:

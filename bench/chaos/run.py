@@ -13,7 +13,16 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
-from appointments.models import Booking, GateState, Heartbeat, Lease, Office, OutboxMessage, PollTarget
+from appointments.models import (
+    Booking,
+    GateState,
+    Heartbeat,
+    ImportRequest,
+    Lease,
+    Office,
+    OutboxMessage,
+    PollTarget,
+)
 from bench.chaos.blows import Blows, Recovery, recoveries, still_owed
 from bench.chaos.judge import Verdict, ends
 from bench.chaos.people import People, unguarded_services
@@ -156,6 +165,7 @@ class Run:
         self.worlds.move_on(minutes)
         for name in DEADLINES:
             Booking.objects.exclude(**{name: None}).filter(ended_at=None).update(**{name: F(name) - by})
+        ImportRequest.objects.exclude(retry_at=None).update(retry_at=F("retry_at") - by)
         OutboxMessage.objects.filter(sent_at=None, failed_at=None).update(available_at=F("available_at") - by)
         Lease.objects.exclude(until=None).exclude(name="watching").update(until=F("until") - by)
         PollTarget.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
@@ -178,6 +188,7 @@ class Run:
             [
                 Line("people", str(len(people.everybody))),
                 Line("bookings ended as", ends(verdict.bookings)),
+                Line("moved, improved, brought along", verdict.changes()),
                 Line("killed", _counted(blows.by_role)),
                 Line("faults", _counted(self.worlds.faults)),
                 Line("messages sent", str(OutboxMessage.objects.exclude(sent_at=None).count())),

@@ -103,7 +103,7 @@ class Worlds(Simulators):
 
     def _note(self, method: str, request: dict[str, Any], result: dict[str, Any]) -> None:
         chat, text = int(request["chat_id"]), str(request["text"])
-        if "Confirmed by the city" in text:
+        if "Confirmed by the city" in text or "The city has confirmed the new time" in text:
             self.said_confirmed.append((time.time(), chat))
         if method == "sendMessage":
             buttons = json.dumps(request.get("reply_markup") or {})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from appointments.models import Booking, BookingEvent
+from appointments.models import Booking, BookingEvent, ImportRequest
 from appointments.states import BookingState as S
 from bench.chaos.blows import Blow, recoveries
 from bench.chaos.judge import Verdict
@@ -44,6 +44,7 @@ class Scene:
         control.say(worlds.telegram, {"chat": 7, "text": "/start"})
         self.who = SubscriberFactory(known=True)
         self.booking = BookingFactory(subscriber=self.who, **booking)
+        self.replacements: dict[int, int] = {}
 
     def tell(self, kind: str, text: str = "Given back.", **fields: Any) -> None:
         telegram = self.worlds.telegram
@@ -57,7 +58,10 @@ class Scene:
         self.worlds.shown.append(Shown(number, 7, text, "{}"))
 
     def found(self) -> dict[str, int]:
-        people = SimpleNamespace(everybody=[Person(7, self.who.pk, "a@example.org", "press")])
+        people = SimpleNamespace(
+            everybody=[Person(7, self.who.pk, "a@example.org", "press")],
+            movers=SimpleNamespace(replacements=self.replacements),
+        )
         lines = Verdict(self.worlds, people).lines()  # type: ignore[arg-type]
         return {line.what.split()[0]: int(line.measured) for line in lines if line.measured != "0"}
 
@@ -139,6 +143,76 @@ def test_one_place_after_the_other_is_none(worlds: Worlds) -> None:
     assert scene.found() == {}
 
 
+class Move(Scene):
+    """An appointment that was given back for another one, which the city confirmed at the 20th second."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        now = timezone.now()
+        super().__init__(
+            worlds, cancelled=True, attempts=1, reason="replaced", process_id=111_111, confirmed_at=now
+        )
+        self.old = self.booking
+        self.booking = BookingFactory(subscriber=self.who, confirmed=True, process_id=222_222)
+        self.tell("appointment_moved", "Moved.")
+        self.replacements[self.booking.pk] = self.old.pk
+        worlds.confirmed |= {111_111: 5.0, 222_222: 20.0}
+        self.stood(old_until=25.0)
+
+    def stood(self, *, old_until: float) -> None:
+        for number, since, until in ((111_111, 1.0, old_until), (222_222, 15.0, 60.0)):
+            self.worlds.occupied[number, since] = Occupied(number, 1, 1, since, until)
+
+    def tell_given_back(self) -> None:
+        self.tell("old_given_back", "The old one is given back.", dedup_key=f"old_given_back:{self.old.pk}")
+
+
+def test_both_appointments_of_a_move_may_stand_together_for_a_while(worlds: Worlds) -> None:
+    scene = Move(worlds)
+    scene.tell_given_back()
+
+    assert scene.found() == {}
+
+
+def test_an_old_appointment_of_which_nobody_heard_that_it_went_is_a_lost_message(worlds: Worlds) -> None:
+    assert Move(worlds).found() == {"lost": 1}
+
+
+def test_two_places_of_which_none_was_to_replace_the_other_are_a_double_booking(worlds: Worlds) -> None:
+    scene = Move(worlds)
+    scene.tell_given_back()
+    scene.replacements = {scene.booking.pk: scene.old.pk + 1000}
+
+    assert scene.found() == {"double": 1}
+
+
+def test_an_old_appointment_that_went_before_the_new_one_was_confirmed_is_harm(worlds: Worlds) -> None:
+    scene = Move(worlds)
+    scene.tell_given_back()
+    scene.stood(old_until=18.0)
+
+    assert scene.found() == {"appointments": 1}
+
+
+def test_a_third_place_beside_a_move_is_a_double_booking(worlds: Worlds) -> None:
+    scene = Move(worlds)
+    scene.tell_given_back()
+    BookingFactory(subscriber=scene.who, cancelled=True, attempts=0, process_id=333_333)
+    worlds.occupied[333_333, 2.0] = Occupied(333_333, 1, 1, 2.0, 4.0)
+
+    assert scene.found() == {"double": 1}
+
+
+def test_a_link_nobody_answered_is_a_lost_message(worlds: Worlds) -> None:
+    scene = Scene(worlds, cancelled=True, attempts=1)
+    scene.tell("hold_released")
+    now = timezone.now()
+    ImportRequest.objects.create(
+        subscriber=scene.who, process_id=4711, auth_key="abcd", created_at=now, retry_at=now
+    )
+
+    assert scene.found() == {"lost": 1}
+
+
 def test_a_place_at_the_city_that_no_booking_wants_is_left_behind(worlds: Worlds) -> None:
     scene = Scene(worlds, cancelled=True, attempts=1)
     scene.tell("hold_released")
@@ -163,6 +237,14 @@ def test_confirmed_before_the_city_said_so_is_a_false_word(worlds: Worlds) -> No
 
     assert too_early == {'"confirmed"': 1}
     assert scene.found() == {}
+
+
+def test_an_old_appointment_that_still_has_to_go_is_stuck(worlds: Worlds) -> None:
+    scene = Scene(worlds, confirmed=True, process_id=111_111, wish="release")
+    scene.tell("appointment_confirmed")
+    worlds.confirmed[111_111] = 1.0
+
+    assert scene.found() == {"stuck": 1}
 
 
 @pytest.mark.parametrize("state", ["reserved", "preconfirmed", "uncertain"])
