@@ -8,42 +8,31 @@ from datetime import datetime
 
 from django.db import transaction
 
-from appointments.errors import NotAllowed, SlotGone, StaleBooking
+from appointments.errors import NotAllowed, SlotGone
 from appointments.models import Booking, Slot, Watch
 from appointments.selectors.moving import MAIL_LIMIT, REPLACED_FIRST, stands
 from appointments.services.bookings import (
-    CALL_LEASE,
-    advance,
     advance_after_call,
     release_booking,
-    renew_lease,
     start_booking,
 )
 from appointments.services.confirming import record_confirmation
-from appointments.services.contact import data_of, missing_contact
+from appointments.services.contact import missing_contact
 from appointments.services.desk import Desk
 from appointments.services.outbox import enqueue
 from appointments.services.queueing import queue_task
 from appointments.services.replaced import stand_alone
 from appointments.services.sending import (
     ask_for_details,
-    lapse,
-    outcome_unknown,
+    send_data,
     tell_refusal,
     try_later,
 )
 from appointments.services.vetoes import hold_for_veto
 from appointments.states import ENDED, BookingState
 from appointments.upstream.errors import (
-    AppointmentNotFound,
-    AuthKeyMismatch,
-    GateClosed,
     InvalidContact,
-    NotPreconfirmedAnymore,
-    OutcomeUnknown,
-    RateLimited,
     TooManyAppointments,
-    Unavailable,
     UpstreamError,
 )
 
@@ -87,40 +76,23 @@ def confirm_replacement(booking: Booking, desk: Desk) -> Booking:
     # Who chose this time by hand was asked already.
     if booking.turn and hold_for_veto(booking, now=now):
         return booking
-    data = data_of(booking)
-    fields = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
-    try:
-        advance(booking, S.CONFIRMING, now=now, lease_until=now + CALL_LEASE, retry_at=None, **fields)
-    except StaleBooking:
-        return booking
-    try:
-        return _confirm(booking, desk)
-    except StaleBooking:
-        # The sweep took this worker for dead, and reading has settled it meanwhile.
-        booking.refresh_from_db()
-        return booking
-
-
-def _confirm(booking: Booking, desk: Desk) -> Booking:
-    try:
-        desk.api.update(booking.key, booking.contact)
-        renew_lease(booking, now=desk.clock())
-        appointment = desk.api.confirm(booking.key)
-    except (OutcomeUnknown, NotPreconfirmedAnymore) as error:
-        # Confirmed already by an answer we never got, or nothing happened: read, then decide.
-        return outcome_unknown(booking, error, now=desk.clock())
-    except TooManyAppointments as error:
-        return _mail_limit(booking, error, now=desk.clock())
-    except (AppointmentNotFound, AuthKeyMismatch) as error:
-        return lapse(booking, error.code, now=desk.clock())
-    except (Unavailable, RateLimited, GateClosed) as error:
-        return try_later(booking, error, now=desk.clock())
-    except UpstreamError as error:
-        return _refused(booking, error, now=desk.clock())
-    return record_confirmation(booking, appointment, now=desk.clock())
+    return send_data(
+        booking,
+        desk,
+        claim=S.CONFIRMING,
+        last_call=desk.api.confirm,
+        record=record_confirmation,
+        refused=_not_taken,
+    )
 
 
 # --- When the city does not take it --------------------------------------------------------------------------
+
+
+def _not_taken(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
+    if isinstance(error, TooManyAppointments):
+        return _mail_limit(booking, error, now=now)
+    return _refused(booking, error, now=now)
 
 
 def _mail_limit(booking: Booking, error: TooManyAppointments, *, now: datetime) -> Booking:

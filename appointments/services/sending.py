@@ -3,6 +3,7 @@
 Source: POST /update-appointment/ and POST /preconfirm-appointment/.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -26,6 +27,7 @@ from appointments.upstream.errors import (
     AuthKeyMismatch,
     GateClosed,
     InvalidContact,
+    NotPreconfirmedAnymore,
     NotReservedAnymore,
     OutcomeUnknown,
     RateLimited,
@@ -33,6 +35,7 @@ from appointments.upstream.errors import (
     Unavailable,
     UpstreamError,
 )
+from appointments.upstream.types import AppointmentKey
 
 S = BookingState
 Wish = Booking.Wish
@@ -56,30 +59,55 @@ def send_booking(booking: Booking, desk: Desk) -> Booking:
         return ask_for_details(booking, missing, now=now)
     if hold_for_veto(booking, now=now):
         return booking
-    data = data_of(booking)
-    contact = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
+    return send_data(
+        booking,
+        desk,
+        claim=S.PRECONFIRMING,
+        last_call=desk.api.preconfirm,
+        record=record_preconfirmation,
+        refused=contact_refused,
+    )
+
+
+def send_data(
+    booking: Booking,
+    desk: Desk,
+    *,
+    claim: BookingState,
+    last_call: Callable[[AppointmentKey], types.Appointment],
+    record: Callable[..., Booking],
+    refused: Callable[..., Booking],
+) -> Booking:
+    """Claim the held booking, send its data, then make the call that settles it. Two workers: one goes through.
+
+    `record(booking, appointment, now=...)` writes down the answer to `last_call`; `refused(booking, error, now=...)`
+    that the city does not take the data. All else (outcome unknown, lapsed, later) is the same whichever call it is.
+    """
+    data, now = data_of(booking), desk.clock()
+    fields = {"family_name": data.family_name, "email": data.email, "telephone": data.telephone}
     try:
-        advance(booking, S.PRECONFIRMING, now=now, lease_until=now + CALL_LEASE, retry_at=None, **contact)
+        advance(booking, claim, now=now, lease_until=now + CALL_LEASE, retry_at=None, **fields)
     except StaleBooking:
         return booking
     try:
-        desk.api.update(booking.key, booking.contact)
-        renew_lease(booking, now=desk.clock())
-        appointment = desk.api.preconfirm(booking.key)
-    except OutcomeUnknown as error:
-        return outcome_unknown(booking, error, now=desk.clock())
-    except NotReservedAnymore as error:
-        # It is something else by now, perhaps pre-confirmed by an answer we never got: read.
-        return outcome_unknown(booking, error, now=desk.clock())
-    except (InvalidContact, TooManyAppointments) as error:
-        return contact_refused(booking, error, now=desk.clock())
-    except (AppointmentNotFound, AuthKeyMismatch) as error:
-        return lapse(booking, error.code, now=desk.clock())
-    except (Unavailable, RateLimited, GateClosed) as error:
-        return try_later(booking, error, now=desk.clock())
-    except UpstreamError as error:
-        return contact_refused(booking, error, now=desk.clock())
-    return record_preconfirmation(booking, appointment, now=desk.clock())
+        try:
+            desk.api.update(booking.key, booking.contact)
+            renew_lease(booking, now=desk.clock())
+            appointment = last_call(booking.key)
+        except (OutcomeUnknown, NotReservedAnymore, NotPreconfirmedAnymore) as error:
+            # It is something else by now, perhaps by an answer we never got, or nothing happened: read, then decide.
+            return outcome_unknown(booking, error, now=desk.clock())
+        except (AppointmentNotFound, AuthKeyMismatch) as error:
+            return lapse(booking, error.code, now=desk.clock())
+        except (Unavailable, RateLimited, GateClosed) as error:
+            return try_later(booking, error, now=desk.clock())
+        except UpstreamError as error:
+            return refused(booking, error, now=desk.clock())
+        return record(booking, appointment, now=desk.clock())
+    except StaleBooking:
+        # The sweep took this worker for dead, and reading has settled it meanwhile.
+        booking.refresh_from_db()
+        return booking
 
 
 def record_preconfirmation(booking: Booking, appointment: types.Appointment, *, now: datetime) -> Booking:

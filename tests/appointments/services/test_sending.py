@@ -11,6 +11,8 @@ from appointments.services import sending, sweeps
 from appointments.services.bookings import answer_question, keep_booking, release_booking
 from appointments.services.subscribers import forget_contact, save_contact
 from appointments.states import BookingState as S
+from appointments.upstream.errors import OutcomeUnknown
+from appointments.upstream.types import Appointment, AppointmentKey
 from tests.appointments.services.counter import (
     THURSDAY_9,
     at_the_city,
@@ -353,3 +355,31 @@ def test_giving_back_while_refused_data_come_home_gives_back(office: Domain) -> 
     booking.refresh_from_db()
     assert booking.state == S.CANCELLED
     assert "contact_refused" not in office.mailman.kinds()
+
+
+@pytest.mark.parametrize("answer", ["arrives", "is lost"])
+def test_a_worker_taken_for_dead_that_comes_back_when_all_is_settled_changes_nothing(
+    office: Domain, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    booking = reserved(office)
+    keep_booking(booking, now=office.now())
+    office.queue.waiting.clear()
+    preconfirm = office.desk.api.preconfirm
+
+    def slow(key: AppointmentKey) -> Appointment:
+        """So slow that the sweep gives the worker up, and reading shows what the call has done."""
+        answered = preconfirm(key)
+        office.advance(seconds=61)
+        office.sweep()
+        assert Booking.objects.get(pk=booking.pk).state == S.PRECONFIRMED
+        if answer == "is lost":
+            raise OutcomeUnknown("timeout", status=None)
+        return answered
+
+    monkeypatch.setattr(office.desk.api, "preconfirm", slow)
+    found = sending.send_booking(Booking.objects.get(pk=booking.pk), office.desk)
+    office.work()
+
+    assert found.state == S.PRECONFIRMED
+    assert states(booking)[-3:] == ["preconfirming", "uncertain", "preconfirmed"]
+    assert office.mailman.kinds().count("check_mail") == 1
