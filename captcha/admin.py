@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from captcha.models import CaptchaChoice, CaptchaToken
-from captcha.modes import current_mode
+from captcha.modes import choose_mode, current_mode
 from captcha.services import block, release, verification_status
 from termin_project.staff_admin import Act, StaffAdmin
 
@@ -133,7 +133,7 @@ class CaptchaChoiceAdmin(StaffAdmin):
         return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        CaptchaChoice.objects.filter(pk=obj.pk).update(mode=obj.mode, changed_at=timezone.now())
+        choose_mode(obj.mode, timezone.now())
 
     @display(description=_("in force now"))
     def in_force(self, row: CaptchaChoice) -> str:

@@ -40,22 +40,6 @@ class Found:
     attempts: int
 
 
-def derive_key(
-    nonce: bytes,
-    salt: bytes,
-    cost: int,
-    key_length: int,
-    counter: int,
-    *,
-    hash_of: Callable[..., Any] = sha256,
-) -> bytes:
-    """The key of one counter: a hash over salt, nonce and counter, hashed again until `cost` hashes are done."""
-    digest: bytes = hash_of(salt + nonce + counter.to_bytes(4, "big")).digest()
-    for _ in repeat(None, cost - 1):
-        digest = hash_of(digest).digest()
-    return digest[:key_length]
-
-
 def find_key(
     nonce: bytes,
     salt: bytes,

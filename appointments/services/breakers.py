@@ -57,14 +57,6 @@ def make_breakers() -> None:
         CircuitBreaker.objects.get_or_create(name=name)
 
 
-def blocked_until(name: str, *, now: datetime) -> datetime | None:
-    """When calls may pass again, or None if one may now; a look that changes nothing."""
-    breaker = CircuitBreaker.objects.filter(name=name).exclude(state=State.CLOSED).first()
-    if breaker is None or breaker.open_until is None or breaker.open_until <= now:
-        return None
-    return breaker.open_until
-
-
 def enter(name: str, *, now: datetime) -> Entry:
     """Ask to pass. After the pause one call, of all processes', passes as the probe; its outcome decides."""
     breaker = CircuitBreaker.objects.filter(name=name).exclude(state=State.CLOSED).first()
