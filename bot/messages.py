@@ -357,6 +357,17 @@ def watch_name(watch: Watch) -> str:
     return f"{whole} · {watch.profile.label}" if watch.profile is not None else whole
 
 
+def miss_text(miss: str) -> str:
+    """What a time just outside a search does not fit, in plain words; `miss` as in `selectors.near_misses`."""
+    return {
+        "notice": _("sooner than you wanted"),
+        "day": _("outside your days"),
+        "weekday": _("another weekday"),
+        "hour": _("outside your hours"),
+        "office": _("another office"),
+    }[miss]
+
+
 def sight_reason(code: str) -> str:
     """Why we cannot see, in plain words, from a word of `city_sight` or an outcome code of the city."""
     words = {

@@ -15,7 +15,7 @@ from appointments.errors import (
 from appointments.models import Booking, Office, Slot, Watch
 from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
 from appointments.selectors.profiles import profiles_of, whom_was_chosen
-from appointments.selectors.watches import open_slots_for
+from appointments.selectors.watches import accepts, open_slots_for
 from appointments.services.bookings import (
     keep_booking,
     look_again,
@@ -175,7 +175,10 @@ def book_slot(talk: Talk, data: cd.BookSlot) -> None:
     if slot is None or (watch is not None and watch.search_id != slot.search_id):
         talk.toast(_("This time is gone."), alert=True)
         return
-    mode = Watch.Mode.AUTO if watch is not None and watch.mode == Watch.Mode.AUTO else Watch.Mode.HOLD
+    mode = Watch.Mode.HOLD
+    # A time outside the search is held and asked about, even if the search books by itself.
+    if watch is not None and watch.mode == Watch.Mode.AUTO:
+        mode = Watch.Mode.AUTO if accepts(watch, slot.office_id, slot.starts_at, now=talk.now) else mode
     try:
         request_booking(talk.person, slot, mode=mode, watch=watch, now=talk.now)
     except SlotGone:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from appointments.errors import NotAllowed
 from appointments.models import Service, Watch
 from appointments.selectors.catalogue import judge, withdrawn_among
+from appointments.selectors.near_misses import NearMiss, near_misses
 from appointments.selectors.watches import days_without_slots, known_slots, watches_of
 from appointments.services.watches import (
     delete_watch,
@@ -25,7 +26,7 @@ from bot.flow import present
 from bot.handlers.new_watch import ask_next
 from bot.handlers.veto import veto_button
 from bot.keyboards import back_home, shortened
-from bot.messages import improving_view, render, watch_name, watch_view
+from bot.messages import improving_view, miss_text, render, watch_name, watch_view
 from bot.news.watches import instead_rows
 from bot.selection_words import problem_text
 from bot.slot_buttons import OFFERED, move_buttons, slot_buttons
@@ -59,6 +60,7 @@ def watch(talk: Talk) -> Screen | None:
     slots = () if paused else known.slots
     view = watch_view(found)
     quiet = not (paused or snoozed or slots or view.withdrawn)
+    near = near_misses(found, now=talk.now) if quiet else []
     html = render(
         "watch",
         w=view,
@@ -69,6 +71,7 @@ def watch(talk: Talk) -> Screen | None:
         snoozed=dates.show_moment(found.snoozed_until) if snoozed and found.snoozed_until else "",
         open="; ".join(f"{dates.show_moment(s.starts_at)}, {s.office.shown_name}" for s in slots[:3]),
         as_of=dates.show_since(known.as_of, talk.now) if known.is_old and known.as_of else "",
+        near=[_near_miss(each) for each in near],
         days_waiting=days_without_slots(found, now=talk.now) if quiet else 0,
     )
     rows = instead_rows(found) if view.withdrawn else []
@@ -77,6 +80,8 @@ def watch(talk: Talk) -> Screen | None:
         rows.append([Button(_("Gain and changes …"), cd.MoveAct("earlier", found.improves.pk))])
     elif not rows and found.mode == Watch.Mode.NOTIFY:
         rows = slot_buttons(slots[:3], found.pk)
+    if near:
+        rows = slot_buttons([each.slot for each in near], found.pk)
     if paused:
         first = Button(_("Watch again"), cd.WatchAct("resume", found.pk))
     else:
@@ -91,6 +96,12 @@ def watch(talk: Talk) -> Screen | None:
     rows.append([Button(_("My searches"), cd.Go("watches")), back_home()])
     rows.append([Button(_("Delete"), cd.WatchAct("delete", found.pk))])
     return Screen(html, rows)
+
+
+def _near_miss(near: NearMiss) -> str:
+    """A time just outside the search, and what does not fit."""
+    where = f"{dates.show_moment(near.slot.starts_at)}, {near.slot.office.shown_name}"
+    return f"{where} ({miss_text(near.miss)})"
 
 
 def _impossible(found: Watch) -> str:

@@ -2,13 +2,30 @@
 
 import pytest
 
-from appointments.models import Booking, OutboxMessage, Slot
+from appointments.models import Booking, OutboxMessage, Slot, Watch
 from tests.bot.conftest import Person, Town
 from tests.bot.test_bookings import hold, known
 from tests.bot.test_profiles import me, mum_of
-from tests.factories import SlotFactory
+from tests.factories import SlotFactory, WatchFactory
+from tests.factories.watching import local
 
 pytestmark = pytest.mark.django_db
+MORNINGS = [[0b0011111, 8 * 60, 12 * 60]]
+
+
+def narrow(ada: Person, town: Town, **fields: object) -> Watch:
+    """A search of Ada's for weekday mornings at the first office."""
+    ada.begin()
+    known(ada)
+    return WatchFactory(
+        subscriber=ada.chat.subscriber,
+        search__main_service=town.registration,
+        search__count=3,
+        hours=MORNINGS,
+        chosen=[town.offices[0]],
+        now=ada.now,
+        **fields,
+    )
 
 
 def test_wish_14_a_hold_can_be_refused_with_one_press(ada: Person, town: Town, tasks) -> None:
@@ -107,3 +124,28 @@ def test_wish_33_the_apology_and_the_help_ask_for_no_personal_data(ada: Person) 
     shown = ada.say("/help").html.lower()
 
     assert not any(word in shown for word in ("your name to", "screenshot", "token", "send me your"))
+
+
+def test_wish_29_near_misses_are_shown_where_nothing_fits(ada: Person, town: Town) -> None:
+    watch = narrow(ada, town)
+    SlotFactory(search=watch.search, office=town.offices[0], now=ada.now, starts_at=local(ada.now, 2, 12, 30))
+
+    ada.say("/watches")
+    shown = ada.press("Familie")
+
+    assert "nothing free" in shown.html
+    assert "Just outside your search" in shown.html
+    assert "Wed 25 Nov, 12:30" in shown.html
+    assert "outside your hours" in shown.html
+
+
+def test_wish_29_a_near_miss_that_is_pressed_is_held_and_asked_about(ada: Person, town: Town) -> None:
+    watch = narrow(ada, town, mode="auto")
+    SlotFactory(search=watch.search, office=town.offices[0], now=ada.now, starts_at=local(ada.now, 2, 12, 30))
+    ada.say("/watches")
+    ada.press("Familie")
+
+    ada.press("25 Nov 12:30")
+
+    booking = Booking.objects.get()
+    assert (booking.mode, booking.wish, booking.watch) == ("hold", Booking.Wish.ASK, watch)
