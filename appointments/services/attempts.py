@@ -68,17 +68,22 @@ def give_up_waiting(booking: Booking, why: str, *, now: datetime) -> Booking:
             return booking
         again = serve_waiting(booking.search, now=now, after=booking).get(booking.subscriber_id)
         if again is None:
-            enqueue(
-                booking.subscriber,
-                "booking_failed",
-                now=now,
-                booking=booking,
-                watch=booking.watch,
-                payload={"why": NOT_ASKED},
-                dedup_key=f"booking_failed:{booking.pk}",
-                priority=6,
-            )
+            tell_failed(booking, NOT_ASKED, now=now)
     return booking
+
+
+def tell_failed(booking: Booking, code: str, *, now: datetime) -> None:
+    """Say that nothing could be reserved; `code` is the city's errorCode or our word for why."""
+    enqueue(
+        booking.subscriber,
+        "booking_failed",
+        now=now,
+        booking=booking,
+        watch=booking.watch,
+        payload={"why": code},
+        dedup_key=f"booking_failed:{booking.pk}",
+        priority=6,
+    )
 
 
 def pay_turn(search: Search, *, now: datetime) -> int:

@@ -285,16 +285,7 @@ def _tell_failed(booking: Booking, code: str, *, now: datetime) -> None:
     if booking.wish == Wish.RELEASE:
         tell_released(booking, had_appointment=False, why="person", now=now)
         return
-    enqueue(
-        booking.subscriber,
-        "booking_failed",
-        now=now,
-        booking=booking,
-        watch=booking.watch,
-        payload={"why": code},
-        dedup_key=f"booking_failed:{booking.pk}",
-        priority=6,
-    )
+    attempts.tell_failed(booking, code, now=now)
 
 
 def _minutes(number: int | None) -> timedelta | None:
