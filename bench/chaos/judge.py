@@ -37,10 +37,11 @@ class Verdict:
     def __init__(self, worlds: Worlds, people: People) -> None:
         self.worlds = worlds
         self.details: list[str] = []
+        self.everybody = people.everybody
         self.chat_of = {person.subscriber: person.chat for person in people.everybody}
         self.person_of = {person.chat: person.subscriber for person in people.everybody}
         self.replacements = people.movers.replacements
-        self.bookings = list(Booking.objects.select_related("office", "watch").order_by("pk"))
+        self.bookings = list(Booking.objects.select_related("office").order_by("pk"))
         self.once_uncertain = set(
             BookingEvent.objects.filter(state=S.UNCERTAIN).values_list("booking", flat=True)
         )
@@ -163,25 +164,28 @@ class Verdict:
     def lost_by_a_move(self) -> int:
         """An appointment given back for another one that the city had not confirmed by then."""
         lost = 0
-        by_number = {booking.pk: booking for booking in self.bookings}
+        number_of = {booking.pk: booking.process_id for booking in self.bookings}
         until = {place.number: place.until for place in self.worlds.occupied.values()}
-        for new_pk, old_pk in self.replacements.items():
-            new, old = by_number.get(new_pk), by_number.get(old_pk)
-            if new is None or old is None or old.state != S.CANCELLED or old.reason != REPLACED:
+        for old in self.bookings:
+            tries = [number_of.get(new) for new, replaced in self.replacements.items() if replaced == old.pk]
+            if not tries or old.state != S.CANCELLED or old.reason != REPLACED or old.process_id not in until:
                 continue
-            confirmed = self.worlds.confirmed.get(new.process_id or 0)
-            if old.process_id in until and (confirmed is None or confirmed > until[old.process_id] + 0.5):
+            confirmed = [self.worlds.confirmed[number] for number in tries if number in self.worlds.confirmed]
+            if not confirmed or min(confirmed) > until[old.process_id] + 0.5:
                 lost += 1
-                self._note(f"booking {old.pk} was given back before {new.pk} was confirmed")
+                self._note(f"booking {old.pk} was given back before another one was confirmed")
         return lost
 
     def changes(self) -> str:
         """How many appointments took another's place, and how many were brought along."""
-        moved = [b for b in self.bookings if b.pk in self.replacements and b.confirmed_at is not None]
-        improved = sum(booking.watch is not None and booking.watch.improve for booking in moved)
+        improving = {person.subscriber for person in self.everybody if person.is_like("improve")}
+        replaced = [b.subscriber_id for b in self.bookings if b.state == S.CANCELLED and b.reason == REPLACED]
+        improved = sum(owner in improving for owner in replaced)
         imported = sum(booking.imported for booking in self.bookings)
         tried = len(self.replacements)
-        return f"{len(moved) - improved}, {improved}, {imported}; {tried} times tried to take another's place"
+        return (
+            f"{len(replaced) - improved}, {improved}, {imported}; {tried} times tried to take another's place"
+        )
 
     def left_behind(self) -> int:
         """What is still occupied at the city although no booking of ours wants it."""

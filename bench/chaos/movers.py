@@ -29,6 +29,7 @@ class Movers:
         self.people = people
         # New booking -> the one it was made to replace. The database forgets it once the old one has gone.
         self.replacements: dict[int, int] = {}
+        self._wanted: dict[int, int] = {}
         self._earlier = 0
 
     def note(self) -> None:
@@ -47,13 +48,20 @@ class Movers:
     def _ask_for_times(self, person: Person, message: Message, booking: int) -> None:
         """A time opens somewhere, and "Move" is pressed."""
         found = Booking.objects.select_related("search__main_service").get(pk=booking)
-        self.people.open_slot(found.search, self.people.offices_of(found.search))
+        slot = self.people.open_slot(found.search, self.people.offices_of(found.search))
+        self._wanted[person.chat] = slot.pk
         self.people.press(person, message, cd.MoveAct("times", booking).encode())
 
     def press_time(self, person: Person, message: Message, text: str, data: cd.MoveTo) -> None:
-        """The first of the times offered, then the yes. A menu that was lost in a crash is not asked for again."""
-        if person.is_like("move"):
-            self.people.press_once(person, message, text, f"move to, sure {data.sure}")
+        """Turn the pages to the time that opened (or press the first offered, sometimes), then say yes.
+
+        A menu that was lost in a crash is not asked for again.
+        """
+        if not person.is_like("move"):
+            return
+        if not data.sure and person.chat % 4:
+            text = cd.MoveTo(data.booking, self._wanted.get(person.chat, data.slot)).encode()
+        self.people.press_once(person, message, text, f"move to, sure {data.sure}")
 
     def _look_for_earlier(self, booking: int) -> None:
         """The search goes on for an earlier time, which opens at once and is taken without a question."""

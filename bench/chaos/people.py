@@ -236,6 +236,11 @@ class People:
         }
         if data.act in wants and wants[data.act] and not person.is_like("counter"):
             self.press_once(person, message, text, f"{data.act} {data.booking}")
+        if data.act == "release" and person.is_like("watch") and person.is_like("release"):
+            # Whoever gives a time back that was found for them has had enough, and does not take the next one.
+            if "stop" not in person.done:
+                person.done.add("stop")
+                self.later(lambda: self._stop_watching(person))
         if data.act == "opened" and (person.is_like("open") or person.is_like("both")):
             mark = f"mail {data.booking}"
             if mark not in person.done:
@@ -251,6 +256,10 @@ class People:
                     self.press_once(person, message, other, f"cancel {data.booking}")
         if data.act == "release_yes" and person.is_like("cancel"):
             self.press_once(person, message, text, f"yes {data.booking}")
+
+    def _stop_watching(self, person: Person) -> None:
+        for watch in Watch.objects.filter(subscriber=person.subscriber, state=Watch.State.ACTIVE):
+            pause_watch(watch, now=timezone.now())
 
     def press_once(self, person: Person, message: Message, text: str, mark: str) -> None:
         """Press this button a little later, unless that was done or planned before."""

@@ -193,6 +193,15 @@ def test_an_old_appointment_that_went_before_the_new_one_was_confirmed_is_harm(w
     assert scene.found() == {"appointments": 1}
 
 
+def test_a_try_that_failed_before_the_one_that_went_well_is_no_harm(worlds: Worlds) -> None:
+    scene = Move(worlds)
+    scene.tell_given_back()
+    failed = BookingFactory(subscriber=scene.who, failed=True, turn={"probe": True})
+    scene.replacements[failed.pk] = scene.old.pk
+
+    assert scene.found() == {}
+
+
 def test_a_third_place_beside_a_move_is_a_double_booking(worlds: Worlds) -> None:
     scene = Move(worlds)
     scene.tell_given_back()
