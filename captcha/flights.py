@@ -217,14 +217,16 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
 
     token = transport.verify(provider.payload(challenge, solution))
     with _own(site, owner) as row:
-        row.failures = row.cooldowns = row.refused_cooldowns = 0
+        if not transport.single_use:  # else it shows later whether this was a success (`solutions`)
+            row.failures = row.cooldowns = row.refused_cooldowns = 0
         row.cooldown_until = None
         row.unknown_shape = ""
         store(
             row, token, CaptchaToken.Source.SOLVE, at
         )  # its life counts from before we asked: the cautious side
         _land(row, State.VALID, clock())
-    token_stored.send(CaptchaToken, site=site, now=clock())
+    if not transport.single_use:
+        token_stored.send(CaptchaToken, site=site, now=clock())
     return token
 
 
@@ -300,6 +302,22 @@ def _failed(
     row.cooldown_until = at + cooldown_length(row.cooldowns)
     _land(row, State.COOLDOWN, at)
     return row.cooldown_until
+
+
+def note_failure(site: str, reason: str, at: datetime, *, refused: bool = False) -> datetime | None:
+    """What a flight brought was no good: when to try again (None: blocked), as after a failed flight.
+
+    `refused`: solutions were, twice in a row. Whoever is in flight meanwhile flies on.
+    """
+    with locked_row(site) as row:
+        if row.state == State.BLOCKED:
+            return None
+        flying = (row.state, row.since, row.lease_owner, row.lease_until) if row.in_flight(at) else None
+        until = _failed(row, reason, at, cooldown=refused, refused=refused)
+        if flying is not None and until is not None:
+            row.state, row.since, row.lease_owner, row.lease_until = flying
+        row.save()
+    return until
 
 
 def cooldown_length(count: int) -> timedelta:

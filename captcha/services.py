@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connections
 
 from captcha import flights, tokens
 from captcha.errors import CaptchaUnavailable, HumanNeeded
+from captcha.friendly_client import FRIENDLY
 from captcha.models import CaptchaToken
 from captcha.modes import MODES
 from captcha.signals import token_stored
@@ -126,14 +126,15 @@ def beside(work: Callable[[], object]) -> None:
 def offer_token(site: str, token: str, now: datetime, *, source: str = CaptchaToken.Source.ANSWER) -> bool:
     """Take a token from elsewhere: the city gave it along with an appointment, or a person solved. It saves a solve.
 
-    Returns whether it was taken: one that ends sooner than the present one is left alone.
+    Returns whether it was taken: one that ends sooner than the present one is left alone, and where solutions serve
+    once there is no use for a token.
     """
     if not token:
         return False
     life = tokens.life_of(token)
     with flights.locked_row(site) as row:
         better = row.expires_at is None or not row.token or now + life.usable > row.expires_at
-        if row.state == State.BLOCKED or not better:
+        if row.state == State.BLOCKED or not better or row.variant == FRIENDLY:
             return False
         flights.store(row, token, source, now)
         row.cooldown_until = None if source == CaptchaToken.Source.HUMAN else row.cooldown_until
@@ -142,24 +143,6 @@ def offer_token(site: str, token: str, now: datetime, *, source: str = CaptchaTo
         row.save()
     token_stored.send(CaptchaToken, site=site, now=now)
     return True
-
-
-def take_token(transport: Transport, *, site: str, mode: str, now: datetime | Clock, **options: Any) -> str:
-    """As `get_token`, for what may be used once only: whoever gets it is the only one. Raises what `get_token` raises.
-
-    Friendly Captcha's solutions are such; the city checks them when they come with a reservation.
-    """
-    clock = clock_from(now)
-    while True:
-        token = get_token(transport, site=site, mode=mode, now=clock, **options)
-        with flights.locked_row(site) as row:
-            if row.token != token:
-                continue  # another took it meanwhile
-            flights.forget(row)
-            if row.state == State.VALID:
-                flights.enter(row, State.ABSENT, clock())
-            row.save()
-        return token
 
 
 def cost_alarm(site: str, now: datetime) -> float | None:
@@ -229,10 +212,12 @@ def verification_status(site: str, now: datetime) -> VerificationStatus:
         state = "expired" if not row.serves(now) else "stale" if row.is_stale(now) else "valid"
     elif row.state in row.IN_FLIGHT and not row.in_flight(now):
         state = "absent"
+    # A solution that nobody took yet opens nothing for others.
+    serves = row.serves(now) and row.variant != FRIENDLY
     return VerificationStatus(
         state=state,
         since=row.since,
-        remaining=row.expires_at - now if row.serves(now) and row.expires_at else None,
+        remaining=row.expires_at - now if serves and row.expires_at else None,
         provider=row.provider,
         source=row.source,
         cost=row.cost,
@@ -241,6 +226,7 @@ def verification_status(site: str, now: datetime) -> VerificationStatus:
         challenges_last_day=len(row.challenges_since(now - timedelta(days=1))),
         last_error=row.last_error,
         retry_at=row.cooldown_until if row.cooldown_until and row.cooldown_until > now else None,
+        variant=row.variant,
     )
 
 

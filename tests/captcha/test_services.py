@@ -316,6 +316,8 @@ def test_a_challenge_too_dear_for_us_is_for_a_person(api: CaptchaApi, desk: Desk
 
 def test_an_unforeseen_failure_gives_the_lease_back(desk: Desk, clock: Clock) -> None:
     class Broken:
+        single_use = False
+
         def challenge(self) -> Any:
             raise RuntimeError("a bug of ours")
 

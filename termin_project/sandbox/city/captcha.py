@@ -1,7 +1,8 @@
 """The city's captcha: genuine ALTCHA challenges out, tokens for solutions in.
 
 Source: the public captchaservice of the city (proof of work version 2, SHA-256, every member of the
-parameters named, absent ones as null, signed without them; until May 2026 version 1). What came before is in `friendly`.
+parameters named, absent ones as null, signed without them; until May 2026 version 1). What came before is in
+`friendly`.
 """
 
 from __future__ import annotations

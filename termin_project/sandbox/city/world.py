@@ -53,7 +53,8 @@ class CityWorld:
     limit, window: requests per address, and the seconds of quiet after which the count starts again.
     life: whether days open, slots come free and other citizens take them by themselves.
     mail_delay, release_delay, reserve_pause: seconds. captcha_cost: rounds of the first challenges.
-    captcha_token_life: seconds. captcha_version: of ALTCHA, by default the one of the city's release. public_url: where the links of the mails lead to.
+    captcha_token_life: seconds. captcha_version: of ALTCHA, by default the one of the city's release.
+    public_url: where the links of the mails lead to.
     gateway: answer as production does, where a gateway turns most 5xx into a bare 400.
     max_body: bytes. blacklist: addresses that are refused.
     dialect, tag: which version of its software the city runs ("D0" to "D3", 45 for muc45); the newest by default.
