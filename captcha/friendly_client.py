@@ -1,8 +1,9 @@
 """The older variant of the city's captcha: a puzzle from Friendly Captcha, its answer in the reservation itself.
 
 There is no route to hand a solution in: the city checks it when it comes as `captchaSolution` with a reservation, and
-only reservations are guarded. So what `verify` returns is the solution, good once: use `captcha.solutions`. Puzzles come
-from a service of its own, so these calls are none of the city's and pass no gate; the budgets of `flights` hold for them.
+only reservations are guarded. So what `verify` returns is the solution, good once: use `captcha.solutions`. Puzzles
+come from a service of its own, so these calls are none of the city's and pass no gate; the budgets of `flights` hold
+for them.
 """
 
 from collections.abc import Mapping

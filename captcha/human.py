@@ -25,6 +25,7 @@ from captcha.modes import current_mode
 from captcha.providers import PROVIDERS, check_bounds, page_can_show, provider_for, shape_of
 from captcha.services import offer_token
 from captcha.types import Transport
+from captcha.variants import FRIENDLY, ROUTE_GONE
 
 State = CaptchaToken.State
 
@@ -118,6 +119,8 @@ def challenge_for(ticket: HumanTicket, transport: Transport, now: datetime) -> M
     if current_mode() == "off":
         raise PageRefused("off")
     row = flights.row_of(ticket.site)
+    if row.variant == FRIENDLY:
+        raise PageRefused("elsewhere")
     if (
         row.state != State.BLOCKED
         and row.serves(now)
@@ -133,6 +136,8 @@ def challenge_for(ticket: HumanTicket, transport: Transport, now: datetime) -> M
         fetched = transport.challenge()
     except TransportFailed as error:
         _give_turn_back(ticket, error, now)
+        if error.reason == ROUTE_GONE:
+            raise PageRefused("elsewhere") from None  # the city has another captcha by now
         raise PageRefused("later" if isinstance(error, NotAdmitted) else "city") from None
     try:
         _note_challenge(ticket, fetched, now)

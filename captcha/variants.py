@@ -62,8 +62,8 @@ def find_out(api: DetailsApi, *, site: str, now: datetime) -> Variant:
     """Ask the city, and remember what it said. Never call it in a transaction.
 
     Details that name neither captcha count as ALTCHA: its routes tell the rest. So does a city that gives no details
-    as long as nothing else is known of it, and is asked again before long. Raises `CaptchaUnavailable` when our own gate
-    lets nothing out.
+    as long as nothing else is known of it, and is asked again before long. Raises `CaptchaUnavailable` when our own
+    gate lets nothing out.
     """
     try:
         found, until = _read(api.details()), now + REMEMBERED_FOR
@@ -91,9 +91,9 @@ def _known_before(site: str) -> Variant:
     return Variant(row.variant or ALTCHA, row.variant_details)
 
 
-def doubt(site: str) -> None:
-    """An answer contradicts what we remember: whoever needs it next asks anew."""
-    CaptchaToken.objects.filter(site=site).update(variant_until=None)
+def doubt(site: str, *, unless: str = "") -> None:
+    """An answer contradicts what we remember, `unless` it is this: whoever needs it next asks anew."""
+    CaptchaToken.objects.filter(site=site).exclude(variant=unless).update(variant_until=None)
 
 
 def doubt_if_route_is_gone(site: str) -> bool:
@@ -106,7 +106,7 @@ def doubt_if_route_is_gone(site: str) -> bool:
     gone = row.last_error == ROUTE_GONE and row.last_error_at is not None
     if not gone or row.variant_found_at is None or row.last_error_at <= row.variant_found_at:  # type: ignore[operator]
         return False
-    doubt(site)
+    doubt(site, unless=FRIENDLY)
     return True
 
 
@@ -122,6 +122,8 @@ def _start_afresh(row: CaptchaToken, now: datetime, *, keep_token: bool) -> None
     row.failures = row.cooldowns = row.refused_cooldowns = row.rejections = 0
     row.cooldown_until = row.rejected_at = None
     row.rejected_digest = row.unknown_shape = ""
+    # What the other one cost is no measure of this one.
+    row.works, row.alarm_ratio, row.alarmed_at = [], None, None
     # A flight under way is for the other captcha: it has lost its lease.
     row.lease_owner, row.lease_until = "", None
     flights.enter(row, CaptchaToken.State.VALID if row.token else CaptchaToken.State.ABSENT, now)
