@@ -79,6 +79,12 @@ def test_an_answer_without_a_puzzle_is_a_failed_call(body: object) -> None:
         api(body).challenge()
 
 
+def test_a_puzzle_where_the_api_is_may_come_as_the_api_does() -> None:
+    assert FriendlyApi(
+        requests.Session(), {**DETAILS, "puzzle": "http://city.test/friendly/puzzle"}, base_url=BASE
+    )
+
+
 @pytest.mark.parametrize(
     "changes", [{"puzzle": None}, {"siteKey": None}, {"puzzle": "http://elsewhere.test/p"}]
 )
