@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from captcha import flights
+from captcha import rows
 from captcha.errors import CityPageNeeded, HumanNeeded
 from captcha.models import CaptchaToken
 from captcha.services import clock_from, get_token
@@ -29,12 +29,12 @@ def take_solution(
             solution = get_token(transport, site=site, mode=mode, now=clock, **options)
         except HumanNeeded as error:
             raise CityPageNeeded(error.reason, shape=error.shape) from None
-        with flights.locked_row(site) as row:
+        with rows.locked_row(site) as row:
             if row.token != solution:
                 continue  # another took it meanwhile
-            flights.forget(row)
+            rows.forget(row)
             if row.state == State.VALID:
-                flights.enter(row, State.ABSENT, clock())
+                rows.enter(row, State.ABSENT, clock())
             row.save()
         return solution
 
@@ -46,9 +46,9 @@ def solution_accepted(site: str) -> None:
 
 def solutions_refused(site: str, now: datetime) -> datetime | None:
     """Two in a row were refused. Returns until when nothing is tried; None: blocked until staff release it."""
-    return flights.note_failure(site, "solutionRefused", now, refused=True)
+    return rows.note_failure(site, "solutionRefused", now, refused=True)
 
 
 def solution_unchecked(site: str, reason: str, now: datetime) -> datetime | None:
     """The city could not check one, which may be used up all the same. Returns until when nothing is tried."""
-    return flights.note_failure(site, reason, now)
+    return rows.note_failure(site, reason, now)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from captcha import flights
+from captcha import rows
 from captcha.errors import CaptchaUnavailable, NotAdmitted, TransportFailed
 from captcha.friendly_client import ALTCHA, FRIENDLY, variant_of
 from captcha.models import CaptchaToken
@@ -71,7 +71,7 @@ def find_out(api: DetailsApi, *, site: str, now: datetime) -> Variant:
         raise CaptchaUnavailable(error.retry_at, error.reason) from None
     except TransportFailed:
         found, until = _known_before(site), now + ASKED_AGAIN_AFTER
-    with flights.locked_row(site) as row:
+    with rows.locked_row(site) as row:
         if (row.variant == FRIENDLY) != found.is_friendly and row.state != CaptchaToken.State.BLOCKED:
             _start_afresh(row, now, keep_token=not row.variant and not found.is_friendly)
         row.variant, row.variant_details = found.name, dict(found.details)
@@ -87,7 +87,7 @@ def _read(details: Mapping[str, Any]) -> Variant:
 
 
 def _known_before(site: str) -> Variant:
-    row = flights.row_of(site)
+    row = rows.row_of(site)
     return Variant(row.variant or ALTCHA, row.variant_details)
 
 
@@ -102,7 +102,7 @@ def doubt_if_route_is_gone(site: str) -> bool:
     Asked after every failure while routes are missing, but told once for each finding: the details of a city that names
     routes it does not have are not asked for again and again.
     """
-    row = flights.row_of(site)
+    row = rows.row_of(site)
     gone = row.last_error == ROUTE_GONE and row.last_error_at is not None
     if not gone or row.variant_found_at is None or row.last_error_at <= row.variant_found_at:  # type: ignore[operator]
         return False
@@ -118,7 +118,7 @@ def solves_friendly(mode: str) -> bool:
 def _start_afresh(row: CaptchaToken, now: datetime, *, keep_token: bool) -> None:
     """Nothing of the other captcha serves here: neither its token nor the pauses after its failures."""
     if not keep_token:
-        flights.forget(row)
+        rows.forget(row)
     row.failures = row.cooldowns = row.refused_cooldowns = row.rejections = 0
     row.cooldown_until = row.rejected_at = None
     row.rejected_digest = row.unknown_shape = ""
@@ -126,4 +126,4 @@ def _start_afresh(row: CaptchaToken, now: datetime, *, keep_token: bool) -> None
     row.works, row.alarm_ratio, row.alarmed_at = [], None, None
     # A flight under way is for the other captcha: it has lost its lease.
     row.lease_owner, row.lease_until = "", None
-    flights.enter(row, CaptchaToken.State.VALID if row.token else CaptchaToken.State.ABSENT, now)
+    rows.enter(row, CaptchaToken.State.VALID if row.token else CaptchaToken.State.ABSENT, now)
