@@ -2,9 +2,11 @@
 
 import socket
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -23,6 +25,7 @@ from appointments.services.watching import Watcher
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.reach import reachable
 from captcha.client import CaptchaApi
+from captcha.friendly_client import FriendlyApi
 from captcha.modes import current_mode
 from captcha.services import WAIT_LIMIT, beside
 
@@ -37,6 +40,16 @@ def city_session() -> requests.Session:
     Its pool holds one connection, which is kept open, and whoever wants it while it is in use waits: one request at a
     time, whatever threads a process has. Between processes the gate sees to that.
     """
+    return _honest_session()
+
+
+@lru_cache(maxsize=1)
+def puzzle_session() -> requests.Session:
+    """As `city_session`, for Friendly Captcha's own host: the connection to the city stays open beside it."""
+    return _honest_session()
+
+
+def _honest_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = settings.CITY_USER_AGENT
     session.trust_env = False  # a proxy in the environment would change the address the token is bound to
@@ -99,6 +112,12 @@ def captcha_transport(*, for_bookings: bool = False) -> CaptchaApi:
     return CaptchaApi(city_session(), settings.MUNICH_API_URL, gate=admitting, time_limit=TIME_LIMIT)
 
 
+def puzzles(details: Mapping[str, Any]) -> FriendlyApi:
+    """The way to the puzzles that the city's details name. Raises `ValueError` for details that lead nowhere."""
+    pin_address_family()
+    return FriendlyApi(puzzle_session(), details, base_url=settings.MUNICH_API_URL, time_limit=TIME_LIMIT)
+
+
 def tokens(*, for_bookings: bool = False, patience: timedelta = WAIT_LIMIT) -> TokenSource:
     """Captcha tokens of the city. One for each user: it remembers which token it handed out last.
 
@@ -113,6 +132,7 @@ def tokens(*, for_bookings: bool = False, patience: timedelta = WAIT_LIMIT) -> T
         patience=patience,
         run=beside,
         note_cost=gate().note_captcha_cost,
+        puzzles=puzzles,
     )
 
 

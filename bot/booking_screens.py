@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from appointments.models import Booking, Office, Watch
+from appointments.selectors.catalogue import city_page
 from appointments.selectors.moving import asks_for_other_order
 from appointments.states import BookingState
 from bot import callback_data as cd
 from bot.effects import Button, Rows, Screen
 from bot.messages import BookingView, minutes, render
+from captcha.errors import CityPageNeeded
 
 S = BookingState
 # "Only if so many days earlier": what is worth a change to most people.
@@ -154,8 +156,16 @@ def failed(booking: Booking, now: datetime, code: str | None = None) -> Screen:
             reason=failure(booking.reason if code is None else code),
             refused_cancel=booking.state == S.CONFIRMED,
         ),
-        watch_rows(booking.watch),
+        [*_on_the_citys_page(booking, code), *watch_rows(booking.watch)],
     )
+
+
+def _on_the_citys_page(booking: Booking, code: str | None) -> Rows:
+    """Where a captcha stopped us the person can still book: the city's page opens at this service and office."""
+    if "captcha" not in (booking.reason if code is None else code).lower():
+        return []
+    page = city_page(booking.main_service.upstream_id, booking.office.upstream_id)
+    return [[Button(_("Open the city's page"), url=page)]]
 
 
 def release(booking: Booking) -> Button:
@@ -191,6 +201,11 @@ def field_name(field: str, office: Office | None = None) -> str:
 def failure(code: str) -> str:
     """Why it did not work, in a plain sentence; codes nobody can use say only that."""
     lowered = code.lower()
+    if code == CityPageNeeded.code:
+        return _(
+            "This office asks for a captcha that only the city's own page can show. Nothing is held: book it there, "
+            "soon. Other free times of this office are there, too."
+        )
     if "captcha" in lowered:
         return _("The city asked for a captcha that I could not solve.")
     if lowered in ("slottaken", "taken", "slot_taken", "appointmentnotavailable", "gone"):

@@ -24,6 +24,7 @@ from bot.talk import Talk
 from captcha.human import issue_ticket, page_address
 from captcha.modes import current_mode
 from captcha.services import verification_status
+from captcha.variants import FRIENDLY, solves_friendly
 
 # With less left than this, somebody may renew: before, the city would be asked for nothing.
 RENEW_BELOW = timedelta(seconds=60)
@@ -73,9 +74,10 @@ def wanted_screen(chat: Chat, booking: Booking, now: datetime) -> Screen:
 def render_offer(message: OutboxMessage, now: datetime) -> Screen | None:
     """The news `captcha_offer`, as things stand now; None when there is nothing to do or to know any more."""
     chat = _chat_of(message.subscriber)
-    if chat is None or current_mode() == "off":
+    status = verification_status(captcha_site(), now)
+    if chat is None or current_mode() == "off" or status.variant == FRIENDLY:
         return None
-    remaining = verification_status(captcha_site(), now).remaining
+    remaining = status.remaining
     since = parse_datetime(str(message.payload.get("since") or ""))
     return offer_screen(chat, now, until=now + remaining if remaining else None, since=since)
 
@@ -93,6 +95,10 @@ def again(talk: Talk, data: cd.Solve) -> None:
     if current_mode() == "off":
         talk.toast(_("Captchas are switched off here at the moment."), alert=True)
         return
+    status = verification_status(captcha_site(), talk.now)
+    if status.variant == FRIENDLY:
+        talk.toast(_("Only the city's own page can show its captcha now. Please book there."), alert=True)
+        return
     if data.booking:
         booking = booking_of(talk.person, data.booking)
         if booking is None or booking.state != BookingState.REQUESTED:
@@ -101,8 +107,7 @@ def again(talk: Talk, data: cd.Solve) -> None:
         talk.rewrite(wanted_screen(talk.chat, booking, talk.now))
         talk.toast(_("The new link is good for 10 minutes."))
         return
-    remaining = verification_status(captcha_site(), talk.now).remaining
-    until = talk.now + remaining if remaining else None
+    until = talk.now + status.remaining if status.remaining else None
     talk.rewrite(offer_screen(talk.chat, talk.now, until=until))
     if until is not None and until - talk.now > RENEW_BELOW:
         talk.toast(_("These offices are watched until %(time)s.") % {"time": dates.show_time(until)})
@@ -117,6 +122,12 @@ def standing(person: Subscriber | None, now: datetime) -> str:
     mode, status = current_mode(), verification_status(captcha_site(), now)
     if mode == "off":
         return _("Offices that ask for a captcha: not watched here.")
+    if status.variant == FRIENDLY:
+        if solves_friendly(mode):
+            return _("Offices that ask for a captcha: watched as needed.")
+        return _(
+            "Offices that ask for a captcha: watched. Book there on the city's own page: mine cannot show it."
+        )
     if status.remaining is not None:
         return _("Offices that ask for a captcha: watched until %(time)s.") % {
             "time": dates.show_time(now + status.remaining)
@@ -138,7 +149,9 @@ def status_rows(talk: Talk) -> list[list[Button]]:
     if person is None or not people_waiting(talk.now).filter(pk=person.pk).exists():
         return []
     status = verification_status(captcha_site(), talk.now)
-    if status.remaining is not None or not needs_person(current_mode(), status.state):
+    if status.variant == FRIENDLY or status.remaining is not None:
+        return []
+    if not needs_person(current_mode(), status.state):
         return []
     return [[solve_button(talk.chat, _("Keep watching"), talk.now)]]
 

@@ -61,6 +61,8 @@ class CaptchaTokenAdmin(StaffAdmin):
         "stale_at",
         "expires_at",
         "lease_until",
+        "variant",
+        "variant_found_at",
         "provider",
         "cost",
         "solve_ms",

@@ -40,13 +40,17 @@ class CaptchaApi:
         gate: Gate,
         time_limit: tuple[float, float] = (5.0, 20.0),
     ) -> None:
+        self.single_use = False
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._gate = gate
         self._time_limit = time_limit
 
     def details(self) -> dict[str, Any]:
-        """Site key and whether the captcha is switched on. Source: GET /captcha-details/"""
+        """Site key, whether the captcha is switched on, and which one it is (`friendly_client.variant_of`).
+
+        Source: GET /captcha-details/
+        """
         body = self._call("GET", "/captcha-details/")
         if not {"siteKey", "captchaEnabled"} & set(body):
             raise TransportFailed("notUnderstood")

@@ -27,6 +27,12 @@ class HumanNeeded(CaptchaError):
         self.shape = shape
 
 
+class CityPageNeeded(HumanNeeded):
+    """Only the city's own page can put this before a person: ours cannot show it, and we may not or cannot solve it."""
+
+    code = "captchaOnCityPage"
+
+
 class CaptchaUnavailable(CaptchaError):
     """No token now; `retry_at` (aware, UTC) is when asking again makes sense, None when only the operator can tell."""
 

@@ -9,7 +9,7 @@ from math import ceil
 from django.conf import settings
 from django.db import transaction
 
-from captcha import proof_of_work, solving, tokens
+from captcha import proof_of_work, rows, solving
 from captcha.errors import (
     CaptchaError,
     CaptchaUnavailable,
@@ -25,7 +25,6 @@ from captcha.modes import current_mode
 from captcha.providers import LONGEST_SOLVE, PROVIDERS, WITH_FRIENDLY, check_bounds, provider_for
 from captcha.signals import cost_rose, token_stored
 from captcha.types import Clock, Transport
-from termin_project.encryption import Undecryptable
 
 State = CaptchaToken.State
 
@@ -39,10 +38,6 @@ CHALLENGES_PER_HALF_HOUR = 8
 CHALLENGES_PER_DAY = 100
 SOLVING_PER_HOUR = timedelta(seconds=120)
 TRIES = 2
-FIRST_BACKOFF = timedelta(seconds=30)
-FAILURES_BEFORE_COOLDOWN = 3
-COOLDOWNS_BEFORE_BLOCK = 3
-LONGEST_COOLDOWN = timedelta(hours=6)
 UNSOLVED = frozenset({"solveAborted", "solverDied"})
 ALARM_RATIO = 10
 ALARM_EVERY = timedelta(minutes=30)
@@ -51,25 +46,6 @@ REMEMBERED_WORKS = 100
 
 class LeaseLost(Exception):
     """Another process took the flight over; whatever we have is no longer wanted."""
-
-
-def row_of(site: str) -> CaptchaToken:
-    """The row of `site`, made if it is not there."""
-    rows = CaptchaToken.objects.filter(site=site)
-    try:
-        return rows.first() or CaptchaToken.objects.get_or_create(site=site)[0]
-    except Undecryptable:
-        # Its key is gone. A token is worth a tenth of a second of work: a fresh start costs less than a repair.
-        rows.update(token="", state=State.ABSENT, lease_owner="", lease_until=None)
-        return rows.get()
-
-
-@contextmanager
-def locked_row(site: str) -> Iterator[CaptchaToken]:
-    """The row of `site`, locked until the block ends and then to be saved by the caller; for short changes only."""
-    row_of(site)
-    with transaction.atomic():
-        yield CaptchaToken.objects.select_for_update().get(site=site)
 
 
 def obstacle(row: CaptchaToken, at: datetime) -> CaptchaError | None:
@@ -99,13 +75,13 @@ def budget_free_at(row: CaptchaToken, at: datetime) -> datetime:
 def claim(site: str, at: datetime) -> str:
     """The right to fly, as the name of its holder; "" if another was first."""
     owner = secrets.token_hex(8)
-    with locked_row(site) as row:
+    with rows.locked_row(site) as row:
         if row.in_flight(at) or row.state == State.BLOCKED or obstacle(row, at) is not None:
             return ""
         if row.serves(at) and not row.is_stale(at):
             return ""
         row.lease_owner, row.lease_until = owner, at + CALL_LEASE
-        enter(row, State.FETCHING, at)
+        rows.enter(row, State.FETCHING, at)
         row.save()
     return owner
 
@@ -123,7 +99,7 @@ def fly(transport: Transport, *, site: str, owner: str, clock: Clock) -> str:
         raise
     except BaseException:
         with suppress(LeaseLost), _own(site, owner) as row:
-            _failed(row, "unforeseen", clock())
+            rows.failed(row, "unforeseen", clock())
         raise
 
 
@@ -135,38 +111,38 @@ def _tries(transport: Transport, site: str, owner: str, clock: Clock) -> str:
         except NotAdmitted as error:
             with _own(site, owner) as row:
                 row.challenges = row.challenges[:-1]  # nothing was asked
-                _land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
+                rows.land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
             raise CaptchaUnavailable(error.retry_at, error.reason) from None
         except (SolutionRefused, VerifyUnknown) as error:
             reason = error.reason  # the challenge is used up either way; a fresh one gets one try
         except TransportFailed as error:
             with _own(site, owner) as row:
-                until = _failed(row, error.reason, clock(), pause=error.retry_after)
+                until = rows.failed(row, error.reason, clock(), pause=error.retry_after)
             raise CaptchaUnavailable(until, error.reason) from None
         except HumanNeeded as error:
             with _own(site, owner) as row:
-                note_error(row, error.reason, clock())
+                rows.note_error(row, error.reason, clock())
                 row.unknown_shape = error.shape
-                _land(row, State.NEEDS_HUMAN, clock())
+                rows.land(row, State.NEEDS_HUMAN, clock())
             raise
         except SolveAborted as error:
             reason = error.reason
             if reason == "calledOff":
                 with _own(site, owner) as row:
-                    _land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
+                    rows.land(row, State.VALID if row.serves(clock()) else State.ABSENT, clock())
                 raise CaptchaUnavailable(None, reason) from None
             if reason not in ("expired", "noSolution"):
                 break
     with _own(site, owner) as row:
         if reason in UNSOLVED and row.last_error in UNSOLVED and row.cooldowns:
             # It did not work before the pause and not after it: people are better at this.
-            note_error(row, reason, clock())
+            rows.note_error(row, reason, clock())
             row.cooldowns = 0
-            _land(row, State.NEEDS_HUMAN, clock())
+            rows.land(row, State.NEEDS_HUMAN, clock())
             until, human = None, True
         else:
             until, human = (
-                _failed(row, reason, clock(), cooldown=True, refused=reason == "solutionRefused"),
+                rows.failed(row, reason, clock(), cooldown=True, refused=reason == "solutionRefused"),
                 False,
             )
     if human:
@@ -181,7 +157,7 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
         if free_at <= at:
             row.challenges = [*row.challenges_since(at - DAY), [ceil(at.timestamp()), 0]]
             row.lease_until = at + CALL_LEASE
-            enter(row, State.FETCHING, at)
+            rows.enter(row, State.FETCHING, at)
     if free_at > at:
         raise TransportFailed("budget", retry_after=free_at - at)
 
@@ -198,7 +174,7 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
     limit = check_bounds(challenge, work, now=at, rate=rate)
     with _own(site, owner) as row:
         row.lease_until = at + SOLVE_LEASE
-        enter(row, State.SOLVING, at)
+        rows.enter(row, State.SOLVING, at)
 
     solution = solving.solve(
         provider, challenge, limit=limit, rate=rate, cancelled=lambda: _called_off(site, owner)
@@ -211,20 +187,22 @@ def _one_try(transport: Transport, site: str, owner: str, clock: Clock) -> str:
         if row.challenges:
             row.challenges[-1][1] = took
         row.lease_until = at + CALL_LEASE
-        enter(row, State.SUBMITTING, at)
+        rows.enter(row, State.SUBMITTING, at)
     if challenge.expires_at is not None and at >= challenge.expires_at:
         raise SolveAborted("expired")
 
     token = transport.verify(provider.payload(challenge, solution))
     with _own(site, owner) as row:
-        row.failures = row.cooldowns = row.refused_cooldowns = 0
+        if not transport.single_use:  # else it shows later whether this was a success (`solutions`)
+            row.failures = row.cooldowns = row.refused_cooldowns = 0
         row.cooldown_until = None
         row.unknown_shape = ""
-        store(
+        rows.store(
             row, token, CaptchaToken.Source.SOLVE, at
         )  # its life counts from before we asked: the cautious side
-        _land(row, State.VALID, clock())
-    token_stored.send(CaptchaToken, site=site, now=clock())
+        rows.land(row, State.VALID, clock())
+    if not transport.single_use:
+        token_stored.send(CaptchaToken, site=site, now=clock())
     return token
 
 
@@ -264,76 +242,3 @@ def _own(site: str, owner: str) -> Iterator[CaptchaToken]:
             raise LeaseLost
         yield row
         row.save()
-
-
-def _failed(
-    row: CaptchaToken,
-    reason: str,
-    at: datetime,
-    *,
-    pause: timedelta | None = None,
-    cooldown: bool = False,
-    refused: bool = False,
-) -> datetime | None:
-    """Land after a failure and return when to try again (None: blocked).
-
-    A pause the city asks for is kept as it is. Failed calls are followed by 30 and 60 s, then by a cooldown of
-    1, 5, 15, 60 minutes and so on; refused solutions by a cooldown at once, and three such in a row block the site.
-    """
-    note_error(row, reason, at)
-    if pause is not None:
-        row.cooldown_until = at + pause
-        _land(row, State.COOLDOWN, at)
-        return row.cooldown_until
-    row.failures += 1
-    if not cooldown and row.failures < FAILURES_BEFORE_COOLDOWN:
-        row.cooldown_until = at + FIRST_BACKOFF * row.failures
-        _land(row, State.VALID if row.serves(at) else State.ABSENT, at)
-        return row.cooldown_until
-    row.cooldowns += 1
-    row.refused_cooldowns = row.refused_cooldowns + 1 if refused else 0
-    row.failures = 0
-    if row.refused_cooldowns >= COOLDOWNS_BEFORE_BLOCK:
-        forget(row)
-        _land(row, State.BLOCKED, at)
-        return None
-    row.cooldown_until = at + cooldown_length(row.cooldowns)
-    _land(row, State.COOLDOWN, at)
-    return row.cooldown_until
-
-
-def cooldown_length(count: int) -> timedelta:
-    """The length of the `count`-th pause in a row: 1, 5, 15, 60 minutes, then doubling up to six hours."""
-    steps = (1, 5, 15, 60)
-    minutes = steps[count - 1] if count <= len(steps) else 60 * 2 ** min(count - len(steps), 8)
-    return min(timedelta(minutes=minutes), LONGEST_COOLDOWN)
-
-
-def _land(row: CaptchaToken, state: str, at: datetime) -> None:
-    """End the flight in `state` and give the lease back."""
-    row.lease_owner, row.lease_until = "", None
-    enter(row, state, at)
-
-
-def enter(row: CaptchaToken, state: str, at: datetime) -> None:
-    """Move `row` to `state`, unsaved, and note since when."""
-    if row.state != state:
-        row.state, row.since = state, at
-
-
-def store(row: CaptchaToken, token: str, source: str, at: datetime) -> None:
-    """Put a token received at `at` into `row`, unsaved, with its times."""
-    life = tokens.life_of(token)
-    row.token, row.source, row.address_digest = token, source, life.address_digest
-    row.issued_at, row.stale_at, row.expires_at = at, at + life.fresh, at + life.usable
-
-
-def forget(row: CaptchaToken) -> None:
-    """Take the token out of `row`, unsaved."""
-    row.token = row.source = row.address_digest = ""
-    row.issued_at = row.stale_at = row.expires_at = None
-
-
-def note_error(row: CaptchaToken, reason: str, at: datetime) -> None:
-    """Remember what went wrong, unsaved."""
-    row.last_error, row.last_error_at = reason[:80], at

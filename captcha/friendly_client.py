@@ -1,12 +1,14 @@
 """The older variant of the city's captcha: a puzzle from Friendly Captcha, its answer in the reservation itself.
 
 There is no route to hand a solution in: the city checks it when it comes as `captchaSolution` with a reservation, and
-only reservations are guarded. So what `verify` returns is the solution, good once: use `captcha.services.take_token`.
+only reservations are guarded. So what `verify` returns is the solution, good once: use `captcha.solutions`. Puzzles
+come from a service of its own, so these calls are none of the city's and pass no gate; the budgets of `flights` hold
+for them.
 """
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -14,7 +16,6 @@ from captcha.client import LARGEST_ANSWER
 from captcha.errors import TransportFailed
 
 ALTCHA, FRIENDLY, NONE = "altcha", "friendly", ""
-LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
 def variant_of(details: Mapping[str, Any]) -> str:
@@ -29,9 +30,10 @@ def variant_of(details: Mapping[str, Any]) -> str:
 
 
 class FriendlyApi:
-    """A transport for Friendly Captcha v1, made from what /captcha-details/ said. `session` is handed in.
+    """A transport for Friendly Captcha v1, made from what /captcha-details/ of the API at `base_url` said.
 
-    Raises `ValueError` for details that name no puzzle, or one that is not reached by https.
+    `session` is handed in. Raises `ValueError` for details that name no puzzle, or one that is reached neither by https
+    nor at the API's own host.
     """
 
     def __init__(
@@ -39,14 +41,15 @@ class FriendlyApi:
         session: requests.Session,
         details: Mapping[str, Any],
         *,
+        base_url: str,
         time_limit: tuple[float, float] = (5.0, 20.0),
     ) -> None:
         address, key = details.get("puzzle"), details.get("siteKey")
-        if not isinstance(address, str) or not isinstance(key, str):
+        if not (isinstance(address, str) and address and isinstance(key, str) and key):
             raise ValueError("details without a puzzle")
-        parts = urlsplit(address)
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            raise ValueError("a puzzle is fetched by https alone")
+        if urlsplit(address).scheme != "https" and urljoin(address, "/") != urljoin(base_url, "/"):
+            raise ValueError("a puzzle is fetched by https alone, or where the API is")
+        self.single_use = True
         self._session, self._address, self._key, self._time_limit = session, address, key, time_limit
 
     def challenge(self) -> Mapping[str, Any]:

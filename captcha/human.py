@@ -18,13 +18,14 @@ from typing import Any
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
-from captcha import flights
+from captcha import flights, rows
 from captcha.errors import CaptchaError, HumanNeeded, NotAdmitted, SolutionRefused, TransportFailed
 from captcha.models import CaptchaToken, HumanTicket
 from captcha.modes import current_mode
 from captcha.providers import PROVIDERS, check_bounds, page_can_show, provider_for, shape_of
 from captcha.services import offer_token
 from captcha.types import Transport
+from captcha.variants import FRIENDLY, ROUTE_GONE
 
 State = CaptchaToken.State
 
@@ -117,7 +118,9 @@ def challenge_for(ticket: HumanTicket, transport: Transport, now: datetime) -> M
     """
     if current_mode() == "off":
         raise PageRefused("off")
-    row = flights.row_of(ticket.site)
+    row = rows.row_of(ticket.site)
+    if row.variant == FRIENDLY:
+        raise PageRefused("elsewhere")
     if (
         row.state != State.BLOCKED
         and row.serves(now)
@@ -133,12 +136,14 @@ def challenge_for(ticket: HumanTicket, transport: Transport, now: datetime) -> M
         fetched = transport.challenge()
     except TransportFailed as error:
         _give_turn_back(ticket, error, now)
+        if error.reason == ROUTE_GONE:
+            raise PageRefused("elsewhere") from None  # the city has another captcha by now
         raise PageRefused("later" if isinstance(error, NotAdmitted) else "city") from None
     try:
         _note_challenge(ticket, fetched, now)
     except HumanNeeded as error:
-        with flights.locked_row(ticket.site) as row:
-            flights.note_error(row, error.reason, now)
+        with rows.locked_row(ticket.site) as row:
+            rows.note_error(row, error.reason, now)
             row.unknown_shape = error.shape or shape_of(fetched)
             row.save()
         raise PageRefused("elsewhere") from None
@@ -160,12 +165,12 @@ def hand_in(ticket: HumanTicket, payload: object, transport: Transport, now: dat
     try:
         token = transport.verify(payload)
     except CaptchaError as error:
-        with flights.locked_row(ticket.site) as row:
-            flights.note_error(row, error.reason, now)
+        with rows.locked_row(ticket.site) as row:
+            rows.note_error(row, error.reason, now)
             row.save()
         raise PageRefused("refused" if isinstance(error, SolutionRefused) else "unclear") from None
     offer_token(ticket.site, token, now, source=CaptchaToken.Source.HUMAN)
-    row = flights.row_of(ticket.site)
+    row = rows.row_of(ticket.site)
     if row.state == State.BLOCKED or row.expires_at is None:
         raise PageRefused("blocked")
     return Watched(row.expires_at)
@@ -178,7 +183,7 @@ def forget_old_tickets(now: datetime) -> int:
 
 def _take_turn(ticket: HumanTicket, now: datetime) -> None:
     """Count the challenge that is about to be fetched; one person at a time, within the budgets."""
-    with flights.locked_row(ticket.site) as row:
+    with rows.locked_row(ticket.site) as row:
         if row.state == State.BLOCKED:
             raise PageRefused("blocked")
         others = HumanTicket.objects.filter(site=ticket.site, used_at=None, fetched_at__gt=now - TURN)
@@ -195,12 +200,12 @@ def _take_turn(ticket: HumanTicket, now: datetime) -> None:
 
 
 def _give_turn_back(ticket: HumanTicket, error: TransportFailed, now: datetime) -> None:
-    with flights.locked_row(ticket.site) as row:
+    with rows.locked_row(ticket.site) as row:
         if isinstance(error, NotAdmitted):
             row.challenges = row.challenges[:-1]  # nothing was asked
         else:
-            flights.note_error(row, error.reason, now)
-            pause = error.retry_after or flights.FIRST_BACKOFF
+            rows.note_error(row, error.reason, now)
+            pause = error.retry_after or rows.FIRST_BACKOFF
             row.cooldown_until = max(now + pause, row.cooldown_until or now)
         row.save()
         HumanTicket.objects.filter(pk=ticket.pk).update(fetched_at=None)
@@ -214,7 +219,7 @@ def _note_challenge(ticket: HumanTicket, document: Mapping[str, Any], now: datet
     challenge = provider.parse(document)
     work = provider.work(challenge)
     check_bounds(challenge, work, now=now, rate=_NO_LIMIT_RATE)
-    with flights.locked_row(ticket.site) as row:
+    with rows.locked_row(ticket.site) as row:
         alarm = flights.note_cost(row, provider.name, challenge.cost, work.expected, now)
         row.save()
     if alarm is not None:

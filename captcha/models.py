@@ -74,6 +74,11 @@ class CaptchaToken(models.Model):
     )
     last_error = models.CharField(_("last error"), max_length=80, blank=True, default="")
     last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+    # Which captcha the city has, by its own details; without an end it is to be asked (`captcha.variants`).
+    variant = models.CharField(_("captcha of the city"), max_length=10, blank=True, default="")
+    variant_details = models.JSONField(_("its address"), default=dict, blank=True)
+    variant_found_at = models.DateTimeField(_("found out"), null=True, blank=True)
+    variant_until = models.DateTimeField(_("remembered until"), null=True, blank=True)
     # Names of the fields of a challenge nobody here knows, for staff; never their values.
     unknown_shape = models.CharField(_("unknown challenge"), max_length=300, blank=True, default="")
 

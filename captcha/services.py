@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connections
 
-from captcha import flights, tokens
+from captcha import flights, rows, tokens
 from captcha.errors import CaptchaUnavailable, HumanNeeded
+from captcha.friendly_client import FRIENDLY
 from captcha.models import CaptchaToken
 from captcha.modes import MODES
 from captcha.signals import token_stored
@@ -58,7 +58,7 @@ def get_token(
     give_up_at = clock() + wait
     while True:
         at = clock()
-        row = flights.row_of(site)
+        row = rows.row_of(site)
         if row.state == State.BLOCKED:
             raise CaptchaUnavailable(None, "blocked")
         present = row.token if row.serves(at) else ""
@@ -91,7 +91,7 @@ def _fly(transport: Transport, site: str, owner: str, clock: Clock, present: str
         return flights.fly(transport, site=site, owner=owner, clock=clock)
     except (CaptchaUnavailable, HumanNeeded) as error:
         logger.warning("Captcha: no new token", extra={"site": site, "reason": error.reason})
-        row = flights.row_of(site)
+        row = rows.row_of(site)
         if present and row.state != State.BLOCKED and row.serves(clock()):
             return row.token
         raise
@@ -126,40 +126,23 @@ def beside(work: Callable[[], object]) -> None:
 def offer_token(site: str, token: str, now: datetime, *, source: str = CaptchaToken.Source.ANSWER) -> bool:
     """Take a token from elsewhere: the city gave it along with an appointment, or a person solved. It saves a solve.
 
-    Returns whether it was taken: one that ends sooner than the present one is left alone.
+    Returns whether it was taken: one that ends sooner than the present one is left alone, and where solutions serve
+    once there is no use for a token.
     """
     if not token:
         return False
     life = tokens.life_of(token)
-    with flights.locked_row(site) as row:
+    with rows.locked_row(site) as row:
         better = row.expires_at is None or not row.token or now + life.usable > row.expires_at
-        if row.state == State.BLOCKED or not better:
+        if row.state == State.BLOCKED or not better or row.variant == FRIENDLY:
             return False
-        flights.store(row, token, source, now)
+        rows.store(row, token, source, now)
         row.cooldown_until = None if source == CaptchaToken.Source.HUMAN else row.cooldown_until
         if not row.in_flight(now):
-            flights.enter(row, State.VALID, now)
+            rows.enter(row, State.VALID, now)
         row.save()
     token_stored.send(CaptchaToken, site=site, now=now)
     return True
-
-
-def take_token(transport: Transport, *, site: str, mode: str, now: datetime | Clock, **options: Any) -> str:
-    """As `get_token`, for what may be used once only: whoever gets it is the only one. Raises what `get_token` raises.
-
-    Friendly Captcha's solutions are such; the city checks them when they come with a reservation.
-    """
-    clock = clock_from(now)
-    while True:
-        token = get_token(transport, site=site, mode=mode, now=clock, **options)
-        with flights.locked_row(site) as row:
-            if row.token != token:
-                continue  # another took it meanwhile
-            flights.forget(row)
-            if row.state == State.VALID:
-                flights.enter(row, State.ABSENT, clock())
-            row.save()
-        return token
 
 
 def cost_alarm(site: str, now: datetime) -> float | None:
@@ -180,44 +163,44 @@ def discard_token(site: str, reason: str, now: datetime, *, token: str = "") -> 
     """
     if reason == "captchaMissing":
         return
-    with flights.locked_row(site) as row:
+    with rows.locked_row(site) as row:
         if token and row.token != token:
             return
         digest = row.address_digest
-        flights.forget(row)
-        flights.note_error(row, reason, now)
+        rows.forget(row)
+        rows.note_error(row, reason, now)
         if reason == "captchaInvalid":
             recent = row.rejected_at is not None and now - row.rejected_at < REJECTIONS_COUNT_FOR
             unchanged = row.rejected_digest == digest
             row.rejections = row.rejections + 1 if recent and unchanged else 1
             row.rejected_at, row.rejected_digest = now, digest
         if row.rejections >= 2:
-            flights.enter(row, State.BLOCKED, now)
+            rows.enter(row, State.BLOCKED, now)
             logger.error("Captcha: blocked, tokens are rejected", extra={"site": site})
         elif row.state == State.VALID:
-            flights.enter(row, State.ABSENT, now)
+            rows.enter(row, State.ABSENT, now)
         row.save()
 
 
 def block(site: str, now: datetime, reason: str = "operator") -> None:
     """Stop using and making tokens for `site` until `release`."""
-    with flights.locked_row(site) as row:
-        flights.forget(row)
-        flights.note_error(row, reason, now)
+    with rows.locked_row(site) as row:
+        rows.forget(row)
+        rows.note_error(row, reason, now)
         # Whoever is fetching one has lost the right to: what it brings would lift the block.
         row.lease_owner, row.lease_until = "", None
-        flights.enter(row, State.BLOCKED, now)
+        rows.enter(row, State.BLOCKED, now)
         row.save()
 
 
 def release(site: str, now: datetime) -> None:
     """Lift a block or a pause: the next demand starts afresh. Budgets stay."""
-    with flights.locked_row(site) as row:
+    with rows.locked_row(site) as row:
         row.failures = row.cooldowns = row.refused_cooldowns = row.rejections = 0
         row.cooldown_until = row.rejected_at = None
         row.rejected_digest = row.unknown_shape = ""
         if not row.in_flight(now):
-            flights.enter(row, State.VALID if row.token else State.ABSENT, now)
+            rows.enter(row, State.VALID if row.token else State.ABSENT, now)
         row.save()
 
 
@@ -229,10 +212,12 @@ def verification_status(site: str, now: datetime) -> VerificationStatus:
         state = "expired" if not row.serves(now) else "stale" if row.is_stale(now) else "valid"
     elif row.state in row.IN_FLIGHT and not row.in_flight(now):
         state = "absent"
+    # A solution that nobody took yet opens nothing for others.
+    serves = row.serves(now) and row.variant != FRIENDLY
     return VerificationStatus(
         state=state,
         since=row.since,
-        remaining=row.expires_at - now if row.serves(now) and row.expires_at else None,
+        remaining=row.expires_at - now if serves and row.expires_at else None,
         provider=row.provider,
         source=row.source,
         cost=row.cost,
@@ -241,6 +226,7 @@ def verification_status(site: str, now: datetime) -> VerificationStatus:
         challenges_last_day=len(row.challenges_since(now - timedelta(days=1))),
         last_error=row.last_error,
         retry_at=row.cooldown_until if row.cooldown_until and row.cooldown_until > now else None,
+        variant=row.variant,
     )
 
 

@@ -59,7 +59,12 @@ class Provider(Protocol):
 
 
 class Transport(Protocol):
-    """The city's captcha routes. Raises `TransportFailed`, `SolutionRefused`."""
+    """The city's captcha routes. Raises `TransportFailed`, `SolutionRefused`.
+
+    `single_use`: what `verify` returns serves once, and whether it is any good shows only then.
+    """
+
+    single_use: bool
 
     def challenge(self) -> Mapping[str, Any]:
         """A fresh challenge, as it came."""
@@ -73,7 +78,8 @@ class VerificationStatus:
     """What staff and people may know: everything but the token.
 
     `state` is one of absent, fetching, solving, submitting, valid, stale, expired, needs_human, cooldown, blocked.
-    `remaining` is how long the present token still serves; None without one.
+    `remaining` is how long the present token still serves; None without one. `variant` is "altcha" or "friendly", ""
+    as long as nobody has asked the city.
     """
 
     state: str
@@ -87,3 +93,4 @@ class VerificationStatus:
     challenges_last_day: int
     last_error: str
     retry_at: datetime | None
+    variant: str = ""

@@ -72,7 +72,8 @@ if CAPTCHA_MODE not in ("off", "human", "auto"):
     raise ImproperlyConfigured("CAPTCHA_MODE must be off, human or auto.")
 
 # Whether `auto` also solves Friendly Captcha, which older installations of the city's system use. Its vendor refuses
-# automation in its own widget, so this is off unless the operator decides otherwise.
+# automation in its own widget, so this is off unless the operator decides otherwise: people then get a button to the
+# city's own page. On, puzzles are fetched from the host that the city's details name.
 CAPTCHA_FRIENDLY = env.bool("CAPTCHA_FRIENDLY", default=False)
 
 # Who runs this service: told to people at /start and to the city in the User-Agent.

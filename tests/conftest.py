@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +29,7 @@ from appointments.services.watches import WatchWish, create_watch
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.types import ServiceCount
 from captcha.client import CaptchaApi
+from captcha.friendly_client import FriendlyApi
 from termin_project.sandbox.city import CityWorld, Clock, city_app
 from termin_project.sandbox.mount import WsgiAdapter
 from tests.factories import SubscriberFactory
@@ -197,9 +199,10 @@ def office(db: None, munich: CityWorld, queue: Queue, monkeypatch: pytest.Monkey
     memory, unread = DatabaseDialect(BASE, clock), UnreadBook(clock)
     api = CitizenApi(session, BASE, gate=gate, time_limit=(1, 1), dialect=memory, unread=unread)
     transport = CaptchaApi(session, BASE, gate=gate, time_limit=(1, 1))
-    tokens = TokenSource(transport, "test", "auto", clock)
+    puzzles = partial(FriendlyApi, session, base_url=BASE)
+    tokens = TokenSource(transport, "test", "auto", clock, puzzles=puzzles)
     hurried = CaptchaApi(session, BASE, gate=gate.for_bookings, time_limit=(1, 1))
-    desk = Desk(api=api, tokens=TokenSource(hurried, "test", "auto", clock), clock=clock)
+    desk = Desk(api=api, tokens=TokenSource(hurried, "test", "auto", clock, puzzles=puzzles), clock=clock)
     watcher = watching.Watcher(
         api=api,
         policy=FairPolicy(),

@@ -18,6 +18,7 @@ from appointments.selectors.traffic import city_rules
 from appointments.upstream.dialects import HOPELESS
 from captcha.models import CaptchaToken
 from captcha.modes import current_mode
+from captcha.variants import FRIENDLY, solves_friendly
 
 FRESH = timedelta(seconds=60)
 CITY = "city"
@@ -149,7 +150,8 @@ def sight_from(
         since = good.at if good else trouble.at if trouble else now
         return CitySight(sees=False, since=since, reason=_reason(trouble.detail if trouble else ""))
     captcha = _captcha(breakers, token, now)
-    if not captcha.ok and _only_guarded_requests():
+    guards_free_times = token is None or token.variant != FRIENDLY
+    if not captcha.ok and guards_free_times and _only_guarded_requests():
         return CitySight(sees=False, since=now - (captcha.age or timedelta(0)), reason="captcha")
     return CitySight(sees=True, since=_seeing_since(trouble, gate) or (good.at if good else now), reason="")
 
@@ -208,6 +210,9 @@ def _captcha(breakers: Mapping[str, CircuitBreaker], token: CaptchaToken | None,
         age = now - breaker.opened_at if breaker.opened_at else None
         return Component("captcha", ok=False, detail=breaker.reason or "breaker open", age=age)
     detail = f"{mode}, token serves" if serves else mode
+    if token and token.variant == FRIENDLY:
+        whose = "solved by us" if solves_friendly(mode) else "left to the city's page"
+        detail = f"{mode}, Friendly Captcha, {whose}"
     if token and (ratio := token.cost_alarm(now)):
         detail += f", cost {ratio:.0f} times the usual"
     return Component("captcha", ok=True, detail=detail)

@@ -78,7 +78,7 @@ def _look(
     def ask(day: date | None) -> Calendar:
         today = desk.clock().astimezone(MUNICH).date()
         first, last = (day, day) if day else (today, today + HORIZON)
-        return desk.tokens.use(
+        return desk.tokens.for_calendar(
             lambda token: desk.api.calendar(
                 booking.search.services,
                 numbers,

@@ -33,7 +33,7 @@ from appointments.upstream.errors import (
     Unavailable,
     UpstreamError,
 )
-from captcha.errors import CaptchaError, HumanNeeded
+from captcha.errors import CaptchaError, CityPageNeeded, HumanNeeded
 
 S = BookingState
 Wish = Booking.Wish
@@ -83,6 +83,9 @@ def _ask(booking: Booking, desk: Desk) -> Booking:
         return lose_slot(booking, reason=error.code, now=desk.clock())
     except OutcomeUnknown as error:
         return _outcome_unknown(booking, error, asked_at, now=desk.clock())
+    except CityPageNeeded as error:
+        # Our page cannot show it: the person books this time there, and is told where.
+        return _give_up(booking, error, now=desk.clock())
     except HumanNeeded as error:
         return ask_person(booking, now=desk.clock()) or _give_up(booking, error, now=desk.clock())
     except (Unavailable, RateLimited, GateClosed, CaptchaError) as error:
@@ -96,8 +99,10 @@ def _ask(booking: Booking, desk: Desk) -> Booking:
 
 def _reserve(booking: Booking, desk: Desk) -> types.Appointment:
     slot = types.Slot(office_id=booking.office.upstream_id, starts_at=booking.starts_at)
-    return desk.tokens.use(
-        lambda token: desk.api.reserve(slot, booking.search.services, captcha_token=token),
+    return desk.tokens.for_reservation(
+        lambda proof: desk.api.reserve(
+            slot, booking.search.services, captcha_token=proof.token, captcha_solution=proof.solution
+        ),
         needed=booking.office.captcha_required,
     )
 

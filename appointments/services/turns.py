@@ -22,6 +22,7 @@ from appointments.models import Booking, GateState, Search, Slot, Watch, WatchOf
 from appointments.selectors.bookings import LOST_RACES, given_back_starts, unkept_holds
 from appointments.services.bookings import start_booking
 from appointments.states import BookingState
+from captcha.errors import CityPageNeeded
 
 S = BookingState
 # A step of priority is worth so much waiting: who has waited longer than that passes.
@@ -82,6 +83,8 @@ class Ledger:
         self._appeared = {(slot.office_id, slot.starts_at): slot.appeared_at for slot in slots}
         self._tried: dict[Place, Tried] = defaultdict(Tried)
         self._lost_by: Counter[int] = Counter()
+        # Offices whose captcha only the city's page can show: the person was told so of this burst, once is enough.
+        self._page_only: set[tuple[int, int]] = set()
         self.on_the_way = 0
         burst: dict[Place, list[bool]] = defaultdict(list)
         starts = {slot.starts_at for slot in slots}
@@ -109,6 +112,8 @@ class Ledger:
                 and ended_at > now - BURST
             ):
                 self._lost_by[person] += 1
+                if reason == CityPageNeeded.code:
+                    self._page_only.add((person, office))
                 if reason in LOST_RACES:
                     burst[place].append(False)
             if held_at is not None and held_at > now - BURST:
@@ -166,7 +171,7 @@ class Ledger:
         tried = self._tried[slot.office_id, slot.starts_at]
         if person in tried.people or self._lost_by[person] >= MOST_CANDIDATES:
             return Chance.NONE
-        if tried.failures >= MOST_FAILURES:
+        if tried.failures >= MOST_FAILURES or (person, slot.office_id) in self._page_only:
             return Chance.NONE
         if tried.given_back_at is not None and slot.seen_at <= tried.given_back_at:
             return Chance.NONE

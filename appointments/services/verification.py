@@ -19,6 +19,7 @@ from appointments.states import BookingState
 from captcha import services as captcha
 from captcha.errors import HumanNeeded
 from captcha.modes import current_mode
+from captcha.variants import FRIENDLY
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ def offer_watching(site: str, *, now: datetime) -> int:
     Returns how many messages were written. Cheap to call every few seconds.
     """
     status = captcha.verification_status(site, now)
+    if status.variant == FRIENDLY:
+        return 0  # free times are open, and what guards reservations is not for our page
     watched = status.remaining is not None
     if watched:
         return _show_watched(now, now + (status.remaining or timedelta()))

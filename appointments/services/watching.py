@@ -128,7 +128,7 @@ class Watcher:
         """The city's calendar for `target`; a token that died on the way is renewed once."""
         today = self.clock().astimezone(MUNICH).date()
         first, last = (target.day, target.day) if target.day else (today, today + HORIZON)
-        return self.tokens.use(
+        return self.tokens.for_calendar(
             lambda token: self.api.calendar(
                 target.search.services,
                 [office.upstream_id for office in offices],

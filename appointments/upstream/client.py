@@ -19,7 +19,7 @@ from urllib3.exceptions import SSLError as WireSSLError
 from appointments.upstream import dialects, reading
 from appointments.upstream.answers import Answer, body_of, shape_of
 from appointments.upstream.availability import CalendarQuestion
-from appointments.upstream.dialects import Dialect, DialectMemory, OwnMemory
+from appointments.upstream.dialects import DialectMemory, OwnMemory
 from appointments.upstream.errors import NotUnderstood, OutcomeUnknown, Unavailable, UpstreamError
 from appointments.upstream.types import (
     Appointment,
@@ -156,11 +156,16 @@ class CitizenApi:
     # Changes
 
     def reserve(
-        self, slot: Slot, services: Sequence[ServiceCount], *, captcha_token: str = ""
+        self,
+        slot: Slot,
+        services: Sequence[ServiceCount],
+        *,
+        captcha_token: str = "",
+        captcha_solution: str = "",
     ) -> Appointment:
         """Hold a slot; the first service is the main one. The answer's key is the only way back to it.
 
-        `captcha_token` may be a Friendly Captcha solution where the city is as old as that.
+        A guarded office wants `captcha_token` (ALTCHA), or until muc23 `captcha_solution` (Friendly Captcha, once).
         Raises `SlotTaken`, a leaf of `CaptchaRefused`, `InvalidRequest`, `OutcomeUnknown`; `ValueError` for counts out
         of 1..25 or a naive time. Source: POST /reserve-appointment/
         """
@@ -176,9 +181,8 @@ class CitizenApi:
         }
         if captcha_token:
             body["captchaToken"] = captcha_token
-            if self._dialect.recall() in (Dialect.D1, Dialect.D1_MUC19):
-                # Until muc23 the guard was another one, and its solution had a field of its own.
-                body["captchaSolution"] = captcha_token
+        if captcha_solution:
+            body["captchaSolution"] = captcha_solution
 
         def read(found: Appointment) -> bool:
             at = datetime.fromtimestamp(seconds, UTC)

@@ -82,7 +82,7 @@ class SlotTaken(UpstreamError):
 
 
 class CaptchaRefused(UpstreamError):
-    """The call was refused, before any effect, for want of a valid captcha token."""
+    """The call was refused, before any effect, for want of a valid captcha token or solution."""
 
 
 class CaptchaMissing(CaptchaRefused):
@@ -90,7 +90,7 @@ class CaptchaMissing(CaptchaRefused):
 
 
 class CaptchaRejected(CaptchaRefused):
-    """The token is not good, or was made for another address than the one we call from."""
+    """The token or solution is not good, or the token was made for another address than the one we call from."""
 
 
 class CaptchaExpired(CaptchaRefused):
@@ -169,6 +169,12 @@ DOUBTFUL_CODES = frozenset(
 )
 """Something broke on the city's side. A question stays unanswered; a change may have happened all the same."""
 
+UNCHECKED_CODE = "captchaVerificationError"
+"""The city could not ask its captcha service about a solution."""
+
+SOLUTION_CODES = frozenset({"captchaVerificationFailed", UNCHECKED_CODE})
+"""What a reservation's solution is refused with where the city has Friendly Captcha (until muc23)."""
+
 MAINTENANCE_CODES = frozenset({"serviceUnavailable"})
 
 _INVALID_REQUEST_CODES = (
@@ -215,8 +221,7 @@ ERROR_BY_CODE: dict[str, type[UpstreamError]] = {
     "notFound": RouteGone,
     "captchaMissing": CaptchaMissing,
     "captchaInvalid": CaptchaRejected,
-    "captchaVerificationFailed": CaptchaRejected,
-    "captchaVerificationError": CaptchaRejected,
+    **dict.fromkeys(SOLUTION_CODES, CaptchaRejected),
     "captchaExpired": CaptchaExpired,
     "appointmentNotAvailable": SlotTaken,
     "processAlreadyExists": SlotTaken,

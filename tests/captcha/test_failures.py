@@ -49,7 +49,7 @@ class Office:
         self.clock.advance(timedelta(seconds=seconds))
 
     def calendar(self) -> object:
-        return self.tokens.use(
+        return self.tokens.for_calendar(
             lambda token: self.api.calendar(SERVICES, [OFFICE], START, END, captcha_token=token), needed=True
         )
 
@@ -165,7 +165,7 @@ def test_a_changed_address_is_no_reason_to_block(office: Office) -> None:
 
 
 def test_an_office_that_has_begun_to_ask_gets_a_token(office: Office) -> None:
-    found = office.tokens.use(
+    found = office.tokens.for_calendar(
         lambda token: office.api.calendar(SERVICES, [OFFICE], START, END, captcha_token=token), needed=False
     )
 

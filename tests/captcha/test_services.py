@@ -8,7 +8,7 @@ import pytest
 import requests
 from django.db import IntegrityError, connection, transaction
 
-from captcha import flights, services
+from captcha import flights, rows, services
 from captcha.client import CaptchaApi
 from captcha.errors import CaptchaUnavailable, HumanNeeded
 from captcha.models import CaptchaToken
@@ -201,7 +201,7 @@ def test_a_success_after_failures_starts_the_count_afresh(api: CaptchaApi, desk:
 
 
 def test_pauses_grow_from_one_minute_to_six_hours() -> None:
-    minutes = [flights.cooldown_length(count) / timedelta(minutes=1) for count in range(1, 9)]
+    minutes = [rows.cooldown_length(count) / timedelta(minutes=1) for count in range(1, 9)]
 
     assert minutes == [1, 5, 15, 60, 120, 240, 360, 360]
 
@@ -316,6 +316,8 @@ def test_a_challenge_too_dear_for_us_is_for_a_person(api: CaptchaApi, desk: Desk
 
 def test_an_unforeseen_failure_gives_the_lease_back(desk: Desk, clock: Clock) -> None:
     class Broken:
+        single_use = False
+
         def challenge(self) -> Any:
             raise RuntimeError("a bug of ours")
 
@@ -421,7 +423,7 @@ def test_the_ninth_challenge_in_half_an_hour_has_to_wait(api: CaptchaApi, desk: 
 
 def test_a_day_has_a_hundred_challenges(api: CaptchaApi, desk: Desk, clock: Clock) -> None:
     began = int(clock().timestamp())
-    flights.row_of(SITE)
+    rows.row_of(SITE)
     past = [[began - 86_000 + 800 * number, 90] for number in range(100)]
     CaptchaToken.objects.filter(site=SITE).update(challenges=past)
 
@@ -433,7 +435,7 @@ def test_a_day_has_a_hundred_challenges(api: CaptchaApi, desk: Desk, clock: Cloc
 
 
 def test_two_minutes_of_solving_are_enough_for_an_hour(api: CaptchaApi, clock: Clock) -> None:
-    flights.row_of(SITE)
+    rows.row_of(SITE)
     spent = [[int(clock().timestamp()) - 600, 70_000], [int(clock().timestamp()) - 300, 60_000]]
     CaptchaToken.objects.filter(site=SITE).update(challenges=spent)
 

@@ -4,14 +4,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import requests
 from django.db import connection, connections
 
-from captcha import flights, services
+from captcha import flights, services, solutions
+from captcha.client import CaptchaApi
 from captcha.errors import CaptchaUnavailable
+from captcha.friendly_client import FriendlyApi
 from captcha.models import CaptchaToken
-from tests.captcha.desk import SITE, Clock, Desk, api_for
+from termin_project.sandbox.city import CityWorld, city_app
+from termin_project.sandbox.mount import WsgiAdapter
+from tests.captcha.desk import SITE, Clock, Desk, OpenGate, api_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,3 +110,21 @@ def test_no_call_leaves_inside_a_transaction(desk: Desk, clock: Clock) -> None:
     services.get_token(api_for(desk), site=SITE, mode="auto", now=clock)
 
     assert inside == [False] * 4
+
+
+def test_two_who_want_a_solution_at_once_get_two(database_for_threads: None, settings: Any) -> None:
+    settings.CAPTCHA_FRIENDLY = True
+    world = CityWorld(tag=23)
+    base = "http://city.test/city/api/citizen"
+    session = requests.Session()
+    session.mount("http://city.test/", WsgiAdapter(city_app(world)))
+    details = CaptchaApi(session, base, gate=OpenGate()).details()
+    puzzles = FriendlyApi(session, details, base_url=base)
+
+    got = at_once(
+        2,
+        lambda: solutions.take_solution(puzzles, site="pair", mode="auto", now=real_now, run=services.beside),
+    )
+
+    assert len(set(got)) == world.puzzles.issued == 2
+    assert all(world.puzzles.accepts(solution, world.now()) for solution in got)

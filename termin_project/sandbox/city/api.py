@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from termin_project.sandbox.city import captcha
+from termin_project.sandbox.city import captcha, friendly
 from termin_project.sandbox.city.calendar import WITHDRAWN_BEFORE, calendar_document
 from termin_project.sandbox.city.errors import CityError, Style
 from termin_project.sandbox.city.params import calendar_request, process_ids, reserve_request
@@ -16,7 +16,10 @@ from termin_project.sandbox.city.world import CityWorld
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to an endpoint. `now` in Unix seconds, `captcha_down` while that service is away."""
+    """One request to an endpoint. `now` in Unix seconds, `captcha_down` while that service is away.
+
+    `host`: the address of the service that older releases have their captcha from.
+    """
 
     world: CityWorld
     address: str
@@ -24,6 +27,7 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
     bearer: str | None = None
+    host: str = ""
     captcha_down: bool = False
     lost_race: bool = False
 
@@ -55,6 +59,8 @@ def available_calendar(call: Call) -> object:
 
 
 def captcha_details(call: Call) -> object:
+    if not call.world.release.guards_availability:
+        return friendly.details(call.host)
     return captcha.details(call.world.public_url)
 
 
@@ -75,16 +81,7 @@ def captcha_verify(call: Call) -> object:
 def reserve_appointment(call: Call) -> object:
     """Hold a place. The look whether it is free and the taking are two steps, so races can be lost."""
     world = call.world
-    captcha_problem = None
-    office_id = call.body.get("officeId")
-    if isinstance(office_id, int | str) and str(office_id).isdigit():
-        scope = world.catalogue.scope(int(office_id))
-        # The guard of before muc24 never fired, by all we know.
-        if scope is not None and scope.captcha and world.release.guards_availability:
-            captcha_problem = world.captcha.token_problem(
-                call.body.get("captchaToken"), call.address, call.now
-            )
-    request = reserve_request(call.body, call.now, captcha_problem)
+    request = reserve_request(call.body, call.now, _captcha_problem(call))
     if not world.catalogue.offers(request.office_id, [service_id for service_id, _ in request.wanted]):
         raise CityError("invalidLocationAndServiceCombination")
     if world.catalogue.scope(request.office_id) is None:
@@ -103,6 +100,25 @@ def reserve_appointment(call: Call) -> object:
         if process is None:
             raise CityError("unknownError", status=404, style=Style.THROWN)
         return world.desk.as_json(process, call.now)
+
+
+def _captcha_problem(call: Call) -> str | None:
+    """What is wrong with the token, or at older releases the solved puzzle, of a reservation; None for nothing."""
+    world, office_id = call.world, call.body.get("officeId")
+    if not (isinstance(office_id, int | str) and str(office_id).isdigit()):
+        return None
+    scope = world.catalogue.scope(int(office_id))
+    if scope is None or not scope.captcha:
+        return None
+    if world.release.guards_availability:
+        return world.captcha.token_problem(call.body.get("captchaToken"), call.address, call.now)
+    if not world.release.checks_solutions:
+        return None
+    if call.captcha_down:
+        return "captchaVerificationError"
+    with world.lock:
+        accepted = world.puzzles.accepts(call.body.get("captchaSolution"), call.now)
+    return None if accepted else "captchaVerificationFailed"
 
 
 def update_appointment(call: Call) -> object:
@@ -144,6 +160,8 @@ def my_appointments(call: Call) -> object:
 
 
 def _fresh_token(call: Call) -> str:
+    if not call.world.release.guards_availability:
+        return ""
     return call.world.captcha.token(call.address, call.now)
 
 

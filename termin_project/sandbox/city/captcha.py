@@ -1,7 +1,8 @@
 """The city's captcha: genuine ALTCHA challenges out, tokens for solutions in.
 
 Source: the public captchaservice of the city (proof of work version 2, SHA-256, every member of the
-parameters named, absent ones as null, signed without them; until May 2026 version 1).
+parameters named, absent ones as null, signed without them; until May 2026 version 1). What came before is in
+`friendly`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,8 @@ class _ByTheCitysClock(altcha.ChallengeParameters):
 class CaptchaDesk:
     """Issues challenges and tokens. Instants in Unix seconds, `token_life` in seconds.
 
-    version: 2, or 1 as an older city has it (there the ladder's numbers are the largest number to be tried).
+    version: 2, or 1 as an older city has it (there the ladder's numbers are the largest number to be tried); None: as
+    `usual_version` says, which knows the city's release.
     algorithm: of the challenges. final_ampersand: whether a salt of version 1 ends with one, as its libraries do
     since December 2025. extra: members no client knows, put into every challenge.
     """
@@ -62,7 +64,8 @@ class CaptchaDesk:
     token_key: str = field(default_factory=lambda: secrets.token_hex(32))
     visits: dict[str, list[float]] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
-    version: int = 2
+    version: int | None = None
+    usual_version: Callable[[], int] = lambda: 2
     algorithm: str = "SHA-256"
     final_ampersand: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +76,7 @@ class CaptchaDesk:
         visits.append(now)
         self.visits[address] = visits
         cost = next((cost for visit, cost in reversed(self.ladder) if len(visits) >= visit), 1_000_000)
-        if self.version == 1:
+        if self._version == 1:
             return self._old_challenge(cost, now) | self.extra
         issued = altcha.create_challenge(
             self.algorithm, cost, expires_at=int(now) + CHALLENGE_LIFE, hmac_secret=self.key
@@ -84,6 +87,10 @@ class CaptchaDesk:
         parameters |= dict.fromkeys(_NULLABLE[:3])
         parameters |= {"expiresAt": given["expiresAt"], "data": None}
         return {"parameters": parameters, "signature": issued["signature"]} | self.extra
+
+    @property
+    def _version(self) -> int:
+        return self.usual_version() if self.version is None else self.version
 
     def _old_challenge(self, most: int, now: float) -> dict[str, Any]:
         salt = f"{secrets.token_hex(12)}?expires={int(now) + CHALLENGE_LIFE}{'&' * self.final_ampersand}"
@@ -143,7 +150,7 @@ class CaptchaDesk:
         return genuine and in_time and right
 
     def _solved(self, document: object, now: float) -> bool:
-        if self.version == 1:
+        if self._version == 1:
             return self._solved_old(document, now)
         try:
             challenge = document["challenge"]  # type: ignore[index]

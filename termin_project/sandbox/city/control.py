@@ -184,7 +184,8 @@ def switch_dialect(world: CityWorld, fields: dict[str, Any], query: dict[str, st
 
 
 def show_dialect(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -> object:
-    return {"dialect": world.release.dialect, "tag": world.release.tag}
+    release = world.release
+    return {"dialect": release.dialect, "tag": release.tag, "captcha": release.captcha}
 
 
 def switch_life(world: CityWorld, fields: dict[str, Any], query: dict[str, str]) -> object:

@@ -18,7 +18,7 @@ KINDS: dict[str, str] = {
     "lost_before": "the connection closes before the request takes effect",
     "lost_after": "the request takes effect, the connection closes without an answer",
     "lost_race": "reserving loses the last place to somebody else (404, unknownError)",
-    "captcha_down": "the captcha service is away",
+    "captcha_down": "the captcha service is away (where a reservation carries a puzzle: cannot be asked about it)",
     "error": "refuses with `code`, known or not; `status` overrules the city's own, `after` lets it take effect first",
     "no_errors": "200 with an empty list of errors",
     "no_code": "400 with an entry of errors that has no code",
@@ -44,9 +44,12 @@ ALSO_CALLED: dict[str, str] = {
     "crash": "framework",
 }
 
+PUZZLE = "puzzle"
+"""The route of the puzzles, which is no endpoint of the city's."""
+
 ONLY_AT: dict[str, tuple[str, ...]] = {
     "lost_race": ("reserve-appointment",),
-    "captcha_down": ("captcha-challenge", "captcha-verify"),
+    "captcha_down": ("captcha-challenge", "captcha-verify", "reserve-appointment", PUZZLE),
 }
 
 
@@ -107,12 +110,21 @@ class Faults:
     def clear(self) -> None:
         self.active.clear()
 
-    def take(self, endpoint: str) -> ActiveFault | None:
-        """The fault for a request to this endpoint, counted down; None when it may go well."""
+    def take(self, endpoint: str, *, checks_solutions: bool = False) -> ActiveFault | None:
+        """The fault for a request to this endpoint, counted down; None when it may go well.
+
+        `checks_solutions`: whether a reservation asks the captcha service. Puzzles come from another service, which
+        only faults meant for it can spoil.
+        """
         for fault in self.active:
             if fault.paths is not None and endpoint not in fault.paths:
                 continue
             if fault.kind in ONLY_AT and endpoint not in ONLY_AT[fault.kind]:
+                continue
+            away = fault.kind == "captcha_down"
+            if endpoint == PUZZLE and fault.paths is None and not away:
+                continue
+            if endpoint == "reserve-appointment" and away and not checks_solutions:
                 continue
             if fault.left is not None:
                 fault.left -= 1

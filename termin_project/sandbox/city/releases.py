@@ -17,12 +17,15 @@ from termin_project.sandbox.city.errors import FAULTS, unnamed
 TAGS: dict[str, range] = {"D0": range(1), "D1": range(19, 26), "D2": range(26, 46), "D3": range(46, 48)}
 """Dialect -> the tags that speak it; the retired back end has no tags and counts as 0."""
 
+FRIENDLY, ALTCHA_V1, ALTCHA_V2 = "friendly", "altcha-v1", "altcha-v2"
+
 _LISTS = ("services", "offices", "scopes", "scope-by-id", "services-by-office", "offices-by-service")
 _NOTHING_FREE = frozenset({"noAppointmentForThisDay", "noAppointmentForThisScope", "appointmentNotAvailable"})
 _GERMAN = {
     "noAppointmentForThisDay": "Keine verfügbaren Termine für dieses Datum.",
     "noAppointmentForThisScope": "An diesem Standort gibt es aktuell leider keine freien Termine.",
     "appointmentNotAvailable": "Der von Ihnen gewählte Termin ist leider nicht mehr verfügbar.",
+    "captchaVerificationFailed": "Captcha-Prüfung fehlgeschlagen.",
 }
 """Texts were German until muc28. The others stay English here: no client may read texts anyway."""
 
@@ -99,9 +102,28 @@ class Release:
         return self.dialect == "D0"
 
     @property
+    def captcha(self) -> str:
+        """The captcha it speaks: "friendly" until muc23, then "altcha-v1", "altcha-v2" from muc44 on.
+
+        The first guards reservations alone, the others free times as well. The captcha service is released by itself;
+        muc44 is the first tag whose schema and tests know version 2.
+        """
+        if self.tag < 24:
+            return FRIENDLY
+        return ALTCHA_V1 if self.tag < 44 else ALTCHA_V2
+
+    @property
     def guards_availability(self) -> bool:
-        """Whether guarded offices want a token, for asking and for reserving; before muc24 the guard never fired."""
-        return self.tag >= 24
+        """Whether guarded offices want a token, for asking and for reserving."""
+        return self.captcha != FRIENDLY
+
+    @property
+    def checks_solutions(self) -> bool:
+        """Whether a reservation at a guarded office carries a solved puzzle; the retired back end had a route for it.
+
+        By its public code the check may never have fired. Here it does: a client has to be ready for it.
+        """
+        return self.captcha == FRIENDLY and not self.retired
 
     @property
     def nothing_free_status(self) -> int:
@@ -130,7 +152,7 @@ class Release:
         if endpoint in _LISTS:
             return self.dialect in ("D1", "D2")
         if endpoint in ("captcha-challenge", "captcha-verify"):
-            return self.tag >= 24
+            return self.captcha != FRIENDLY
         return endpoint != "my-appointments" or self.tag >= 33
 
     # errors

@@ -41,6 +41,7 @@ def state_of(world: CityWorld) -> dict[str, Any]:
                 "token_key": world.captcha.token_key,
                 "used": world.captcha.used,
             },
+            "puzzles": {"key": world.puzzles.key, "used": world.puzzles.used},
             "life": {
                 "released_until": {str(key): day for key, day in world.life.released_until.items()},
                 "takers": world.life.takers,
@@ -87,6 +88,9 @@ def load(kind: type[CityWorld], path: Path, settings: dict[str, Any]) -> CityWor
         world.captcha.key = document["captcha"]["key"]
         world.captcha.token_key = document["captcha"]["token_key"]
         world.captcha.used = document["captcha"]["used"]
+        if "puzzles" in document:
+            world.puzzles.key = document["puzzles"]["key"]
+            world.puzzles.used = document["puzzles"]["used"]
         kept = document["life"]
         world.life.released_until = {int(key): day for key, day in kept["released_until"].items()}
         world.life.takers = [(at, office, opening) for at, office, opening in kept["takers"]]

@@ -23,12 +23,13 @@ from termin_project.sandbox.city.captcha import CaptchaDesk
 from termin_project.sandbox.city.catalogue import Catalogue
 from termin_project.sandbox.city.clock import Clock
 from termin_project.sandbox.city.faults import Faults
+from termin_project.sandbox.city.friendly import PuzzleDesk
 from termin_project.sandbox.city.life import Life
 from termin_project.sandbox.city.limiter import Limiter
 from termin_project.sandbox.city.mail import Mail
 from termin_project.sandbox.city.munich import munich_catalogue
 from termin_project.sandbox.city.openings import OfficeCapacity
-from termin_project.sandbox.city.releases import Release
+from termin_project.sandbox.city.releases import ALTCHA_V1, Release
 
 REMEMBERED_REQUESTS = 5000
 
@@ -52,7 +53,8 @@ class CityWorld:
     limit, window: requests per address, and the seconds of quiet after which the count starts again.
     life: whether days open, slots come free and other citizens take them by themselves.
     mail_delay, release_delay, reserve_pause: seconds. captcha_cost: rounds of the first challenges.
-    captcha_token_life: seconds. public_url: where the links of the mails lead to.
+    captcha_token_life: seconds. captcha_version: of ALTCHA, by default the one of the city's release.
+    public_url: where the links of the mails lead to.
     gateway: answer as production does, where a gateway turns most 5xx into a bare 400.
     max_body: bytes. blacklist: addresses that are refused.
     dialect, tag: which version of its software the city runs ("D0" to "D3", 45 for muc45); the newest by default.
@@ -71,6 +73,7 @@ class CityWorld:
         reserve_pause: float = 0.0,
         captcha_cost: int = 1000,
         captcha_token_life: int = 300,
+        captcha_version: int | None = None,
         public_url: str = "http://127.0.0.1:8000",
         catalogue: Catalogue | None = None,
         gateway: bool = False,
@@ -95,8 +98,12 @@ class CityWorld:
         }
         self.limiter = Limiter(limit, window)
         self.captcha = CaptchaDesk(
-            captcha_token_life, ((1, captcha_cost), (10, captcha_cost * 5), (20, captcha_cost * 10))
+            captcha_token_life,
+            ((1, captcha_cost), (10, captcha_cost * 5), (20, captcha_cost * 10)),
+            version=captcha_version,
+            usual_version=lambda: 1 if self.release.captcha == ALTCHA_V1 else 2,
         )
+        self.puzzles = PuzzleDesk()
         self.faults = Faults()
         random = Random(seed)
         self.desk = AppointmentDesk(
@@ -151,6 +158,7 @@ class CityWorld:
     def _tidy_up(self, at: float) -> None:
         self.limiter.forget_old(at)
         self.captcha.forget_old(at)
+        self.puzzles.forget_old(at)
         for capacity in self.capacities.values():
             capacity.prune(int(at) - 86_400)
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import parse_qs
 
-from termin_project.sandbox.city.answers import Answer, answer, gateway_refusal, html_page
+from termin_project.sandbox.city import friendly
+from termin_project.sandbox.city.answers import Answer, answer, gateway_refusal, html_page, plain_json
 from termin_project.sandbox.city.api import ENDPOINTS, Call, Endpoint
 from termin_project.sandbox.city.availability import OLDER_ENDPOINTS
 from termin_project.sandbox.city.control import control_answer
 from termin_project.sandbox.city.errors import CityError, Crash, LostConnection, Style
-from termin_project.sandbox.city.faults import ActiveFault
+from termin_project.sandbox.city.faults import PUZZLE, ActiveFault
 from termin_project.sandbox.city.limiter import Counted
 from termin_project.sandbox.city.params import ValueTooLong, body_values, query_values
 from termin_project.sandbox.city.world import CityWorld
@@ -36,6 +38,8 @@ _ODD_SHAPES: dict[str, tuple[int, object]] = {
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 API, CONTROL = "/api/citizen", "/control"
+FRIENDLY = "/friendly"
+PUZZLE_PATH = f"{FRIENDLY}/api/v1/puzzle"
 ROUTES: dict[tuple[str, str], Endpoint] = {**ENDPOINTS, **OLDER_ENDPOINTS}
 
 
@@ -52,6 +56,7 @@ class Request:
     body: bytes
     bearer: str | None
     if_modified_since: str | None
+    host: str
 
     @property
     def endpoint(self) -> str:
@@ -62,7 +67,8 @@ class Request:
 def city_app(world: CityWorld) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The WSGI application for this city.
 
-    It answers below `/api/citizen/` (any prefix before it) and below `/control/` (bare or after `/city`).
+    It answers below `/api/citizen/` (any prefix before it) and below `/control/` (bare or after `/city`). Beside the
+    API, below `/friendly/`, is the service that older releases have their captcha from.
     A lost answer is a `LostConnection` out of the application: servers close the connection on it.
     """
 
@@ -72,6 +78,8 @@ def city_app(world: CityWorld) -> Callable[[dict[str, Any], StartResponse], Iter
             reply = _api(world, environ, path.partition(API)[2])
         elif path.removeprefix("/city").startswith(CONTROL + "/"):
             reply = control_answer(world, environ, path.removeprefix("/city")[len(CONTROL) :])
+        elif path.endswith(PUZZLE_PATH):
+            reply = _puzzle(world, environ)
         else:
             reply = answer(404, {"error": {"message": "Not found.", "code": 404}}, Style.EARLY, None, 0)
         body = b"" if environ.get("REQUEST_METHOD") == "HEAD" else reply.body
@@ -118,11 +126,12 @@ def _answer(world: CityWorld, environ: dict[str, Any], path: str, address: str) 
         body,
         environ.get("HTTP_AUTHORIZATION"),
         environ.get("HTTP_IF_MODIFIED_SINCE"),
+        _host(environ),
     )
     if world.gateway and request.repeated:
         return gateway_refusal()
     with world.lock:
-        fault = world.faults.take(request.endpoint)
+        fault = world.faults.take(request.endpoint, checks_solutions=world.release.checks_solutions)
     if fault is not None:
         spoilt = _spoilt_before(world, fault)
         if spoilt is not None:
@@ -135,6 +144,26 @@ def _answer(world: CityWorld, environ: dict[str, Any], path: str, address: str) 
     if fault is None:
         return reply
     return _spoilt_after(world, fault, counted, reply)
+
+
+def _puzzle(world: CityWorld, environ: dict[str, Any]) -> Answer:
+    """A puzzle for whoever names the city's site key. The city does not count it: it goes to another service."""
+    with world.lock:
+        fault = world.faults.take(PUZZLE)
+        if fault is not None:
+            spoilt = _spoilt_before(world, fault)
+            return spoilt or plain_json(503, {"success": False, "errors": ["service_unavailable"]})
+        if parse_qs(environ.get("QUERY_STRING", "")).get("sitekey") != [friendly.SITE_KEY]:
+            return plain_json(400, {"success": False, "errors": ["sitekey_invalid"]})
+        return plain_json(200, {"data": {"puzzle": world.puzzles.puzzle(world.now())}})
+
+
+def _host(environ: dict[str, Any]) -> str:
+    """Where the service of the puzzles is, as the caller of the API reaches it."""
+    port = str(environ.get("SERVER_PORT", "80"))
+    named = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "") + (f":{port}" if port != "80" else "")
+    before = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).partition(API)[0]
+    return f"{environ.get('wsgi.url_scheme', 'http')}://{named}{before}{FRIENDLY}"
 
 
 def _spoilt_before(world: CityWorld, fault: ActiveFault) -> Answer | None:
@@ -216,6 +245,7 @@ def _handled(world: CityWorld, request: Request, counted: Counted, now: float, k
             request.query,
             fields,
             request.bearer,
+            host=request.host,
             captcha_down=kind == "captcha_down",
             lost_race=kind == "lost_race",
         )

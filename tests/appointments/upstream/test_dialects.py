@@ -12,6 +12,7 @@ from appointments.upstream import errors
 from appointments.upstream.client import CitizenApi
 from appointments.upstream.dialects import Dialect, OwnMemory
 from appointments.upstream.types import CallKind, ServiceCount, Slot
+from captcha.providers import FriendlyV1
 from termin_project.sandbox.city import CityWorld, Clock, city_app
 from termin_project.sandbox.city.releases import Release
 from termin_project.sandbox.mount import WsgiAdapter
@@ -166,29 +167,47 @@ def test_a_guarded_office_asks_for_a_token_whatever_the_dialect(tag: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("tag", "fields"), [(47, {"captchaToken"}), (25, {"captchaToken", "captchaSolution"})]
+    ("tag", "given", "field"),
+    [
+        (47, "captcha_token", "captchaToken"),
+        (25, "captcha_token", "captchaToken"),
+        (23, "captcha_solution", "captchaSolution"),
+    ],
 )
-def test_a_reservation_carries_the_token_where_the_city_looks_for_it(tag: int, fields: set[str]) -> None:
+def test_a_reservation_carries_token_or_solution_where_the_city_looks_for_it(
+    tag: int, given: str, field: str
+) -> None:
     city = knowing(City(tag))
     city.world.add_places(GUARDED, [10300793], THURSDAY)
-    token = city.world.captcha.token("127.0.0.1", city.world.now())
+    proof = made_proof(city.world, given)
     sent: list[dict[str, Any]] = []
     api = city.api
     api._session.hooks["response"].append(lambda reply, **_: sent.append(json.loads(reply.request.body)))
 
-    held = api.reserve(Slot(GUARDED, THURSDAY), GUARDED_SERVICES, captcha_token=token)
+    held = api.reserve(Slot(GUARDED, THURSDAY), GUARDED_SERVICES, **{given: proof})
 
     assert held.status == "reserved"
-    assert {name for name, value in sent[0].items() if value == token} == fields
+    assert {name for name, value in sent[0].items() if value == proof} == {field}
 
 
-def test_before_muc24_nobody_asked_for_a_token() -> None:
+def made_proof(world: CityWorld, kind: str) -> str:
+    """A token, or a solved puzzle."""
+    if kind == "captcha_token":
+        return world.captcha.token("127.0.0.1", world.now())
+    provider = FriendlyV1()
+    puzzle = provider.parse({"puzzle": world.puzzles.puzzle(world.now())})
+    return provider.payload(puzzle, provider.solve(puzzle, limit=timedelta(seconds=20)))
+
+
+def test_before_muc24_free_times_were_open_and_reservations_wanted_a_solution() -> None:
     city = City(19)
     city.world.add_places(GUARDED, [10300793], THURSDAY)
 
     found = city.api.calendar(GUARDED_SERVICES, [GUARDED], START, END)
 
-    assert city.api.reserve(found.slots[0], GUARDED_SERVICES).status == "reserved"
+    with pytest.raises(errors.CaptchaRejected) as caught:
+        city.api.reserve(found.slots[0], GUARDED_SERVICES)
+    assert caught.value.code == "captchaVerificationFailed"
 
 
 def test_a_service_that_is_not_offered_is_refused_whatever_the_dialect(city: City) -> None:

@@ -255,9 +255,17 @@ def test_the_retired_back_end_answers_flat_and_dated(make_world: MakeWorld) -> N
 def test_the_software_is_changed_by_a_handle_and_kept(make_world: MakeWorld, tmp_path: Any) -> None:
     citizen = Citizen(make_world())
 
-    assert citizen.handle("GET", "dialect").json() == {"dialect": "D3", "tag": 47}
-    assert citizen.handle("POST", "dialect", dialect="D2").json() == {"dialect": "D2", "tag": 45}
-    assert citizen.handle("POST", "dialect", tag=22).json() == {"dialect": "D1", "tag": 22}
+    assert citizen.handle("GET", "dialect").json() == {
+        "dialect": "D3",
+        "tag": 47,
+        "captcha": "altcha-v2",
+    }
+    assert citizen.handle("POST", "dialect", dialect="D2").json()["tag"] == 45
+    assert citizen.handle("POST", "dialect", tag=22).json() == {
+        "dialect": "D1",
+        "tag": 22,
+        "captcha": "friendly",
+    }
 
     citizen.world.save(tmp_path / "city.json")
     assert CityWorld.load(tmp_path / "city.json").release == Release("D1", 22)
