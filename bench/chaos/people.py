@@ -236,11 +236,11 @@ class People:
         }
         if data.act in wants and wants[data.act] and not person.is_like("counter"):
             self.press_once(person, message, text, f"{data.act} {data.booking}")
-        if data.act == "release" and person.is_like("watch") and person.is_like("release"):
+        gives_back = data.act == "release" and person.is_like("watch") and person.is_like("release")
+        if gives_back and "stop" not in person.done:
             # Whoever gives a time back that was found for them has had enough, and does not take the next one.
-            if "stop" not in person.done:
-                person.done.add("stop")
-                self.later(lambda: self._stop_watching(person))
+            person.done.add("stop")
+            self.later(lambda: self._stop_watching(person))
         if data.act == "opened" and (person.is_like("open") or person.is_like("both")):
             mark = f"mail {data.booking}"
             if mark not in person.done:
