@@ -14,6 +14,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -100,26 +101,28 @@ class Pulse:
         self.queue = queue
         self.started_at = now
         self.due: dict[str, datetime] = {}
+        # Said once, at the first beat: the slice this computer had in hand has ended with the cluster before this one.
+        self._restarted = [socket.gethostname()[:100]]
 
     def beat(self, *, now: datetime) -> None:
         """Queue what is due."""
         self._every(CANARY_EVERY, "canary", now, self.queue)
         if self.queue == "booking":
             self._every(SWEEP_EVERY, "sweep", now)
-        if self.queue == "polling":
-            self._every(CANARY_EVERY, "keep_watching", now)
+        if self.queue == "polling" and self._every(CANARY_EVERY, "keep_watching", now, *self._restarted):
+            self._restarted.clear()
 
     def is_deaf(self, *, now: datetime) -> bool:
         """Whether canaries are queued and none comes through."""
         seen = Heartbeat.objects.filter(name=f"queue:{self.queue}").values_list("at", flat=True).first()
         return now - max(seen or self.started_at, self.started_at) > DEAF_AFTER
 
-    def _every(self, rhythm: timedelta, task: str, now: datetime, *args: str) -> None:
-        if now >= self.due.get(task, now):
-            self.due[task] = now + rhythm
-            async_task(
-                f"appointments.tasks.{task}", *args, q_options={"cluster": self.queue, "task_name": task}
-            )
+    def _every(self, rhythm: timedelta, task: str, now: datetime, *args: str) -> bool:
+        if now < self.due.get(task, now):
+            return False
+        self.due[task] = now + rhythm
+        async_task(f"appointments.tasks.{task}", *args, q_options={"cluster": self.queue, "task_name": task})
+        return True
 
 
 def run(queue: str, *, clock: Callable[[], datetime] = timezone.now) -> None:

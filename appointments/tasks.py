@@ -114,9 +114,9 @@ def watch_slice(epoch: int) -> str:
     return f"watching {epoch}: done"
 
 
-def keep_watching() -> str:
-    """Start the chain of slices if none runs."""
-    epoch = watching.start_chain(now=timezone.now())
+def keep_watching(restarted: str = "") -> str:
+    """Start the chain of slices if none runs; what the computer `restarted` had in hand runs no longer."""
+    epoch = watching.start_chain(now=timezone.now(), restarted=restarted)
     if epoch is None:
         return "watching: runs"
     async_task(

@@ -154,4 +154,5 @@ def watcher() -> Watcher:
         clock=timezone.now,
         sleep=time.sleep,
         ending=ending.is_wanted,
+        host=socket.gethostname()[:100],
     )

@@ -117,6 +117,8 @@ class Lease(models.Model):
     name = models.CharField(_("name"), max_length=60, unique=True)
     epoch = models.PositiveBigIntegerField(_("epoch"), default=0)
     until = models.DateTimeField(_("until"), null=True, blank=True)
+    # The computer that had it last, where that matters: started anew, it need not wait for what it left behind itself.
+    holder = models.CharField(_("computer"), max_length=100, blank=True, default="")
 
     class Meta:
         verbose_name = _("lease")

@@ -58,6 +58,8 @@ class Watcher:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     ending: Callable[[], bool] = lambda: False
+    # This computer's name: started anew, it goes on at once where it left off.
+    host: str = ""
     _reach_at: datetime = LONG_AGO
 
     def run_slice(self, epoch: int) -> int | None:
@@ -65,7 +67,7 @@ class Watcher:
 
         Returns the successor's epoch, or None: another chain runs.
         """
-        mine = leases.pass_lease(CHAIN, epoch, CHAIN_LEASE, now=self.clock())
+        mine = leases.pass_lease(CHAIN, epoch, CHAIN_LEASE, now=self.clock(), holder=self.host)
         if mine is None:
             return None
         end = self.clock() + SLICE
@@ -195,9 +197,12 @@ class Watcher:
             return  # the gate has recorded how it went; that record is all a probe is for
 
 
-def start_chain(*, now: datetime) -> int | None:
-    """The epoch of a new chain if none is running, else None."""
-    return leases.take_lease(CHAIN, CHAIN_LEASE, now=now)
+def start_chain(*, now: datetime, restarted: str = "") -> int | None:
+    """The epoch of a new chain if none is running, else None.
+
+    `restarted`: the computer of this name has just begun anew, so a chain whose last slice it had runs no longer.
+    """
+    return leases.take_lease(CHAIN, CHAIN_LEASE, now=now, left_by=restarted)
 
 
 def _offices_of(target: PollTarget) -> list[Office]:

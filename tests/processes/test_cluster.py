@@ -86,3 +86,20 @@ def test_sigterm_in_the_middle_of_watching_stops_every_process_within_ten_second
         # The chain goes on where it stopped: its next slice waits in the queue.
         (waiting,) = queues.execute("SELECT count(*) FROM django_q_ormq WHERE key = 'polling'")[0]
         assert waiting
+
+
+def test_watching_goes_on_within_seconds_when_it_was_killed_in_the_middle_of_a_slice() -> None:
+    def epoch() -> int:
+        rows = queues.execute("SELECT epoch FROM appointments_lease WHERE name = 'watching'")
+        return int(rows[0][0]) if rows else 0
+
+    with Queues() as queues:
+        queues.supervise("booking", "polling")
+        members = complete(queues)["polling"]
+        wait_until(lambda: epoch() > 1, 15, lambda: f"{queues.logs()}\na slice of watching")
+        before = epoch()
+
+        os.kill(members.named("worker").pid, signal.SIGKILL)
+
+        # Taken over and gone on with: the lease that the dead slice has left would last 45 seconds.
+        wait_until(lambda: epoch() >= before + 2, 15, lambda: f"{queues.logs()}\na new slice")

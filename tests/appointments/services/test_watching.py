@@ -48,6 +48,25 @@ def test_a_running_chain_is_not_started_twice(office: Office) -> None:
     assert start_chain(now=office.now() + timedelta(seconds=44)) is None
 
 
+def test_a_computer_started_anew_goes_on_at_once_where_it_left_off(office: Office) -> None:
+    office.watcher.host = "one"
+    left = office.watcher.run_slice(start_chain(now=office.now()) or 0)
+    assert left is not None
+
+    assert start_chain(now=office.now()) is None
+    new = start_chain(now=office.now(), restarted="one")
+
+    assert new == left + 1
+    assert office.watcher.run_slice(left) is None
+
+
+def test_a_computer_started_anew_leaves_the_chain_of_another_alone(office: Office) -> None:
+    office.watcher.host = "one"
+    office.watcher.run_slice(start_chain(now=office.now()) or 0)
+
+    assert start_chain(now=office.now(), restarted="two") is None
+
+
 def test_a_dead_chain_is_started_anew_and_its_last_slice_stops(office: Office) -> None:
     old = start_chain(now=office.now())
     assert old is not None
