@@ -141,7 +141,7 @@ class StaffAlertAdmin(StaffAdmin):
 class LeaseAdmin(StaffAdmin):
     """Who may be the only one to do something, and until when."""
 
-    list_display = ("name", "epoch", "until")
+    list_display = ("name", "epoch", "until", "holder")
     search_fields = ("name",)
     ordering = ("name",)
 
