@@ -23,6 +23,11 @@ ENDPOINTS = (
 MOST_DAYS = 3
 
 
+def has_tasks(world: World) -> bool:
+    """Whether anything waits for a worker."""
+    return bool(world.office.queue.waiting)
+
+
 class Trouble(World):
     """Everything that people do not do."""
 
@@ -92,33 +97,31 @@ class Trouble(World):
     def the_late_request_arrives(self) -> None:
         self.arrive()
 
-    @rule()
-    def a_task_is_lost(self) -> None:
-        if self.office.queue.waiting:
-            self.office.queue.waiting.pop(0)
+    @rule(what=st.sampled_from(("lost", "twice")))
+    @precondition(has_tasks)
+    def a_task_is_lost_or_comes_twice(self, what: str) -> None:
+        first = self.office.queue.waiting.pop(0)
+        if what == "twice":
+            self.office.queue.waiting += [first, first]
 
     @rule()
-    def a_task_comes_twice(self) -> None:
-        if self.office.queue.waiting:
-            self.office.queue.waiting.append(self.office.queue.waiting[0])
-
-    @rule()
+    @precondition(lambda self: not self.office.mailman.errors)
     def telegram_fails_once(self) -> None:
-        if not self.office.mailman.errors:
-            self.office.mailman.errors.append(DeliveryError("trouble"))
+        self.office.mailman.errors.append(DeliveryError("trouble"))
 
     # what goes on
 
     @rule()
+    @precondition(has_tasks)
     def a_worker_takes_a_task(self) -> None:
-        if self.office.queue.waiting:
-            first, rest = self.office.queue.waiting[0], self.office.queue.waiting[1:]
-            self.office.queue.waiting = [first]
-            with contextlib.suppress(Killed):
-                self.office.queue.run()
-            self.office.queue.waiting += rest
+        first, rest = self.office.queue.waiting[0], self.office.queue.waiting[1:]
+        self.office.queue.waiting = [first]
+        with contextlib.suppress(Killed):
+            self.office.queue.run()
+        self.office.queue.waiting += rest
 
     @rule()
+    @precondition(has_tasks)
     def everybody_works(self) -> None:
         self.work()
 

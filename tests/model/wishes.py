@@ -11,6 +11,7 @@ from appointments.services.bookings import (
     request_booking,
     swap_booking,
 )
+from appointments.services.improving import start_improving
 from appointments.upstream.types import ServiceCount
 from tests.appointments.services.counter import confirmed, person
 from tests.model.world import FIRST_DAY, NEEDS, PEOPLE, World
@@ -24,14 +25,17 @@ QUICKLY = st.sampled_from((True, True, True, False))
 class Wishes(World):
     """A first appointment, from the wish to the mailed link."""
 
-    @initialize(has_appointment=st.tuples(*[st.sampled_from((True, True, False))] * PEOPLE))
-    def people_come(self, has_appointment: tuple[bool, ...]) -> None:
+    @initialize(begins_with=st.tuples(*[st.sampled_from(("appointment", "improving", "nothing"))] * PEOPLE))
+    def people_come(self, begins_with: tuple[str, ...]) -> None:
         for number, (service, offices, _mode) in enumerate(NEEDS):
             who = person(self.office)
             self.people.append(who)
-            if has_appointment[number]:
-                at = FIRST_DAY.replace(day=14 + number)
-                confirmed(self.office, who=who, at=offices[0], starts_at=at, service=service)
+            if begins_with[number] == "nothing":
+                continue
+            at = FIRST_DAY.replace(day=14 + number)
+            made = confirmed(self.office, who=who, at=offices[0], starts_at=at, service=service)
+            if begins_with[number] == "improving":
+                start_improving(made, gain_days=1, more_changes=2, mode="auto", now=self.office.now())
         for number, (service, offices, mode) in enumerate(NEEDS):
             self.watches.append(
                 self.office.watch(
@@ -41,12 +45,13 @@ class Wishes(World):
                     office_ids=tuple(self.office.office_pk(office) for office in offices),
                 )
             )
-            self.open(number)
+            for _slot in range(2):
+                self.open(number)
         # One of them said from the start that it may become earlier.
         Watch.objects.filter(pk=self.watches[1].pk).update(improve=True)
 
     @rule(who=WHO)
-    @precondition(lambda self: self.opened < 12)
+    @precondition(lambda self: self.opened < 16)
     def a_slot_opens(self, who: int) -> None:
         self.open(who)
 
@@ -78,9 +83,11 @@ class Wishes(World):
             self.work(quickly)
 
     @rule(number=NUMBERS, other=NUMBERS)
+    @precondition(lambda self: self.is_there("reserved"))
     def somebody_wants_another_time(self, number: int, other: int) -> None:
         if (booking := self.booking(number)) and (slot := self.slot(self.who_has(booking), other)):
-            self.attempt(lambda: swap_booking(booking, slot, now=self.office.now()))
+            if self.attempt(lambda: swap_booking(booking, slot, now=self.office.now())):
+                self.given_back.add(booking.pk)
 
     @rule(number=NUMBERS, quickly=QUICKLY)
     def somebody_says_it_is_opened(self, number: int, quickly: bool) -> None:
@@ -89,11 +96,13 @@ class Wishes(World):
             self.work(quickly)
 
     @rule(number=NUMBERS)
+    @precondition(lambda self: self.is_there("preconfirmed"))
     def somebody_opens_the_mail(self, number: int) -> None:
         if process := self.at_the_city(number, "preconfirmed"):
             self.on_the_page(lambda desk, now: desk.confirm(process.number, process.key, now))
 
     @rule(number=NUMBERS, state=st.sampled_from(("preconfirmed", "confirmed")))
+    @precondition(lambda self: self.is_there("preconfirmed", "confirmed"))
     def somebody_cancels_on_the_citys_page(self, number: int, state: str) -> None:
         if process := self.at_the_city(number, state):
             self.on_the_page(lambda desk, now: desk.cancel(process.number, process.key, now))

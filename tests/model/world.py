@@ -172,6 +172,10 @@ class World(RuleBasedStateMachine):
         self.booking_of |= {number: pk for number, pk in known.items() if number is not None}
         return [p for p in standing if p.number not in self.made_there or p.number in known]
 
+    def is_there(self, *states: str) -> bool:
+        """Whether anything stands at the city in one of these states."""
+        return any(True for _process in self.office.munich.desk.in_states(*states))
+
     # what the rules need
 
     def open(self, who: int, starts_at: datetime | None = None) -> Slot:
@@ -179,13 +183,13 @@ class World(RuleBasedStateMachine):
         self.opened += 1
         service, offices, _mode = NEEDS[who]
         day = FIRST_DAY + timedelta(days=self.opened * 3 % 7)
-        at = (starts_at or day).replace(hour=6, minute=0) + timedelta(minutes=10 * self.opened)
+        at = (starts_at or day).replace(hour=6, minute=0) + timedelta(minutes=10 * self.opened + 5)
         return known_slot(self.office, at, at=offices[self.opened % len(offices)], service=service)
 
     def slot(self, who: int, number: int) -> Slot | None:
-        """One of the times that this person may have seen, free or not."""
-        seen = Slot.objects.filter(search__main_service__upstream_id=NEEDS[who][0])
-        slots = list(seen.select_related("office", "search__main_service").order_by("-pk")[:8])
+        """One of the times that this person may have seen: free as far as we know, which may be wrong."""
+        seen = Slot.objects.filter(search__main_service__upstream_id=NEEDS[who][0], gone_at=None)
+        slots = list(seen.select_related("office", "search__main_service").order_by("-pk")[:5])
         return slots[number % len(slots)] if slots else None
 
     def who_has(self, booking: Booking) -> int:
@@ -198,9 +202,12 @@ class World(RuleBasedStateMachine):
         found = list(known.filter(state__in=sorted(LIVE), ended_at=None)[:5]) or list(known[:PEOPLE])
         return found[number % len(found)] if found else None
 
-    def appointment(self, number: int) -> Booking | None:
-        """One of the confirmed appointments."""
+    def appointment(self, number: int, *, improving: bool = False) -> Booking | None:
+        """One of the confirmed appointments; `improving`: one that somebody looks for an earlier one for, if any."""
         standing = Booking.objects.filter(state=S.CONFIRMED, ended_at=None).order_by("-pk")
+        watched = standing.filter(improving_watches__ended_at=None, improving_watches__isnull=False)
+        if improving and watched.exists():
+            standing = watched.distinct()
         found = list(standing.select_related("subscriber", "search__main_service", "watch", "office"))
         return found[number % len(found)] if found else None
 
