@@ -260,7 +260,9 @@ def test_what_is_uncertain_follows_whatever_the_city_says(office: Domain, meanwh
     assert booking.state == state
 
 
-def test_a_reading_that_comes_back_after_the_appointment_was_given_back_is_no_accident(office: Domain) -> None:
+def test_a_reading_that_comes_back_after_the_appointment_was_given_back_is_no_accident(
+    office: Domain,
+) -> None:
     booking = preconfirmed(office)
     office.open_mailed_link()
     read = office.desk.api.appointment
