@@ -262,7 +262,8 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
                 booking.refresh_from_db()
             else:
                 free_place(booking.search_id, now=now)
-                if booking.swap_to is not None:
+                # Where the city was never asked, the button's own answer has said it all.
+                if booking.attempts or booking.swap_to is not None:
                     tell_released(booking, had_appointment=False, why=reason, now=now)
                 return booking
         # Whatever the workers do meanwhile, the wish counts: it is read again after every call.
