@@ -85,9 +85,10 @@ class Wishes(World):
     @rule(number=NUMBERS, other=NUMBERS)
     @precondition(lambda self: self.is_there("reserved"))
     def somebody_wants_another_time(self, number: int, other: int) -> None:
-        if (booking := self.booking(number)) and (slot := self.slot(self.who_has(booking), other)):
-            if self.attempt(lambda: swap_booking(booking, slot, now=self.office.now())):
-                self.given_back.add(booking.pk)
+        booking = self.booking(number)
+        slot = booking and self.slot(self.who_has(booking), other)
+        if slot and self.attempt(lambda: swap_booking(booking, slot, now=self.office.now())):
+            self.given_back.add(booking.pk)
 
     @rule(number=NUMBERS, quickly=QUICKLY)
     def somebody_says_it_is_opened(self, number: int, quickly: bool) -> None:
