@@ -22,6 +22,12 @@ def stands(booking: Booking) -> bool:
     )
 
 
+def one_before_stands(booking: Booking) -> bool:
+    """Whether the appointment that `booking` has taken the place of is not cancelled yet: two stand, and no third may."""
+    before = Booking.objects.filter(pk=booking.replaces_id, state__in=sorted(LIVE), ended_at=None)
+    return booking.replaces_id is not None and before.exists()
+
+
 def replacement_of(booking: Booking) -> Booking | None:
     """What is about to take the place of `booking`, or has just taken it while `booking` is still on its way out."""
     found = Booking.objects.filter(replaces=booking.pk, state__in=sorted(LIVE))
