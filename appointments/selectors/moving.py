@@ -23,7 +23,7 @@ def stands(booking: Booking) -> bool:
 
 
 def one_before_stands(booking: Booking) -> bool:
-    """Whether the appointment that `booking` has taken the place of is not cancelled yet: two stand, and no third may."""
+    """Whether the appointment that `booking` has taken the place of still stands: two do, and no third may."""
     before = Booking.objects.filter(pk=booking.replaces_id, state__in=sorted(LIVE), ended_at=None)
     return booking.replaces_id is not None and before.exists()
 
