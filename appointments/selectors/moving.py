@@ -24,8 +24,9 @@ def stands(booking: Booking) -> bool:
 
 def one_before_stands(booking: Booking) -> bool:
     """Whether the appointment that `booking` has taken the place of still stands: two do, and no third may."""
-    before = Booking.objects.filter(pk=booking.replaces_id, state__in=sorted(LIVE), ended_at=None)
-    return booking.replaces_id is not None and before.exists()
+    if booking.replaces_id is None:
+        return False
+    return Booking.objects.filter(pk=booking.replaces_id, state__in=sorted(LIVE), ended_at=None).exists()
 
 
 def replacement_of(booking: Booking) -> Booking | None:
