@@ -70,7 +70,8 @@ def confirm_replacement(booking: Booking, desk: Desk) -> Booking:
     if booking.cancel_first and old.state not in ENDED:
         return booking
     if not booking.cancel_first and not stands(old):
-        return stand_alone(booking, now=now)
+        # On its way back it still stands at the city: what becomes of the new one is said once it has gone.
+        return booking if old.is_live else stand_alone(booking, now=now)
     if booking.held_until is not None and booking.held_until <= now:
         # The city was away for all of the hold: giving it back finds out what is left of it.
         return release_booking(booking, now=now, reason="not_in_time")
