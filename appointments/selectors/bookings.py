@@ -108,12 +108,14 @@ def ends_quietly(booking: Booking) -> bool:
     """Whether no message tells that this attempt has ended.
 
     Given back before the city was asked: the button's own answer said so. Failed: it was for a place only hoped for, of
-    which its person never knew, or the same person's next attempt began in its stead before the city was asked.
+    which its person never knew, or it never began and the same person's next attempt took its place. What was made on
+    the city's page never was an attempt of ours; a slot seen gone is told even if another one is tried.
     """
     if booking.state == BookingState.CANCELLED:
-        return booking.attempts == 0 and booking.swap_to_id is None
+        return booking.attempts == 0 and booking.swap_to_id is None and not booking.imported
     if booking.state != BookingState.FAILED:
         return False
+    never_begun = booking.attempts == 0 and booking.reason != GONE
     return bool(booking.turn.get("probe")) or (
-        booking.attempts == 0 and Booking.objects.filter(previous=booking).exists()
+        never_begun and Booking.objects.filter(previous=booking).exists()
     )

@@ -22,6 +22,13 @@ def stands(booking: Booking) -> bool:
     )
 
 
+def one_before_stands(booking: Booking) -> bool:
+    """Whether the appointment that `booking` has taken the place of still stands: two do, and no third may."""
+    if booking.replaces_id is None:
+        return False
+    return Booking.objects.filter(pk=booking.replaces_id, state__in=sorted(LIVE), ended_at=None).exists()
+
+
 def replacement_of(booking: Booking) -> Booking | None:
     """What is about to take the place of `booking`, or has just taken it while `booking` is still on its way out."""
     found = Booking.objects.filter(replaces=booking.pk, state__in=sorted(LIVE))

@@ -21,6 +21,7 @@ from appointments.errors import (
 )
 from appointments.models import Booking, BookingEvent, Profile, Slot, Subscriber, Watch
 from appointments.selectors.bookings import OTHER_ADDRESS
+from appointments.selectors.moving import REPLACED, REPLACED_FIRST
 from appointments.services.contact import clean_custom_text, data_of, mail_limit_reached, missing_contact
 from appointments.services.holding_limits import may_hold, note_let_go
 from appointments.services.outbox import enqueue
@@ -262,11 +263,17 @@ def release_booking(booking: Booking, *, now: datetime, reason: str = "person") 
                 booking.refresh_from_db()
             else:
                 free_place(booking.search_id, now=now)
-                if booking.swap_to is not None:
+                # Where the city was never asked, the button's own answer has said it all.
+                if booking.attempts or booking.swap_to is not None:
                     tell_released(booking, had_appointment=False, why=reason, now=now)
                 return booking
         # Whatever the workers do meanwhile, the wish counts: it is read again after every call.
         wished = Booking.objects.filter(pk=booking.pk, ended_at=None).exclude(wish=Wish.RELEASE)
+        if reason == "person":
+            # What was to go for another one goes now in any case.
+            wished |= Booking.objects.filter(
+                pk=booking.pk, ended_at=None, reason__in=(REPLACED, REPLACED_FIRST)
+            )
         if wished.update(wish=Wish.RELEASE, reason=reason, retry_at=None):
             queue_task("cancel_appointment", booking.pk)
     booking.refresh_from_db()

@@ -100,7 +100,10 @@ def take_word(booking: Booking, appointment: types.Appointment, *, now: datetime
     booking.refresh_from_db()
     word = appointment.status
     if word == "confirmed":
-        return booking if booking.state == S.CONFIRMED else record_confirmation(booking, appointment, now=now)
+        if booking.state == S.CONFIRMED or booking.state not in FOLLOWED:
+            # Known already, or another worker has settled it while this one waited for its answer.
+            return booking
+        return record_confirmation(booking, appointment, now=now)
     if word in GONE_WORDS:
         return _gone(booking, word, now=now)
     if word == "preconfirmed" and booking.state in (S.UNCERTAIN, S.CANCELLING, S.RESERVED):

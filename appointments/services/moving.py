@@ -10,7 +10,7 @@ from django.db import transaction
 
 from appointments.errors import NotAllowed, SlotGone
 from appointments.models import Booking, Slot, Watch
-from appointments.selectors.moving import MAIL_LIMIT, REPLACED_FIRST, stands
+from appointments.selectors.moving import MAIL_LIMIT, REPLACED_FIRST, one_before_stands, stands
 from appointments.services.bookings import (
     advance_after_call,
     release_booking,
@@ -43,11 +43,14 @@ Wish = Booking.Wish
 def move_appointment(old: Booking, slot: Slot, *, now: datetime) -> Booking:
     """The person wants `slot` instead of their appointment `old`: it is tried, and `old` stands until it is confirmed.
 
-    Raises `NotAllowed` (`old` does not stand, or another service), `SlotGone`, `AlreadyHolding`.
+    Raises `NotAllowed` (`old` does not stand, another service, or the one before `old` has not gone yet), `SlotGone`,
+    `AlreadyHolding`.
     """
     old.refresh_from_db()
     if not stands(old) or not old.subscriber.is_active or slot.search_id != old.search_id:
         raise NotAllowed(old.state)
+    if one_before_stands(old):
+        raise NotAllowed("two stand already")
     if slot.gone_at is not None or slot.starts_at <= now or old.starts_at <= now:
         raise SlotGone()
     # A lost race is told and nothing else tried: the person chose this very time. So no watch that still looks.
@@ -67,7 +70,8 @@ def confirm_replacement(booking: Booking, desk: Desk) -> Booking:
     if booking.cancel_first and old.state not in ENDED:
         return booking
     if not booking.cancel_first and not stands(old):
-        return stand_alone(booking, now=now)
+        # On its way back it still stands at the city: what becomes of the new one is said once it has gone.
+        return booking if old.is_live else stand_alone(booking, now=now)
     if booking.held_until is not None and booking.held_until <= now:
         # The city was away for all of the hold: giving it back finds out what is left of it.
         return release_booking(booking, now=now, reason="not_in_time")

@@ -135,7 +135,7 @@ def has_gone(booking: Booking, *, now: datetime) -> bool:
     if new.cancel_first:
         # Its turn now. What became of it is said as soon as the city has answered.
         queue_task("send_booking", new.pk)
-        return True
+        return booking.reason == REPLACED_FIRST
     if new.state in (S.CONFIRMING, S.UNCERTAIN):
         # Kept if the city confirms it; asked about if not.
         return False

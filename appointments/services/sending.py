@@ -282,9 +282,12 @@ def pause_before_sending(booking: Booking) -> timedelta:
 
 
 def outcome_unknown(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
-    """Read, then decide: an error is no proof that nothing happened."""
+    """Read, then decide: an error is no proof that nothing happened.
+
+    Raises `StaleBooking` where the sweep has said so already, or somebody else has settled it.
+    """
     with transaction.atomic():
-        advance_after_call(booking, S.UNCERTAIN, now=now, reason=error.code, follow_at=now)
+        advance(booking, S.UNCERTAIN, now=now, reason=error.code, follow_at=now)
         if isinstance(error, OutcomeUnknown):
             tell_uncertain(booking, now=now)
         queue_task("follow_booking", booking.pk)

@@ -258,3 +258,26 @@ def test_what_is_uncertain_follows_whatever_the_city_says(office: Domain, meanwh
     settle(office, booking, minutes=1)
 
     assert booking.state == state
+
+
+def test_a_reading_that_comes_back_after_the_appointment_was_given_back_is_no_accident(
+    office: Domain,
+) -> None:
+    booking = preconfirmed(office)
+    office.open_mailed_link()
+    read = office.desk.api.appointment
+
+    def slow(*args: object, **options: object) -> object:
+        office.desk.api.appointment = read  # type: ignore[method-assign]
+        answer = read(*args, **options)  # type: ignore[arg-type]
+        release_booking(booking, now=office.now())
+        office.work()
+        return answer
+
+    office.desk.api.appointment = slow  # type: ignore[method-assign, assignment]
+    look_again(booking, now=office.now())
+    office.work()
+
+    booking.refresh_from_db()
+    assert booking.state == S.CANCELLED
+    assert "appointment_confirmed" not in office.mailman.kinds()

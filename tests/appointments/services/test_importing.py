@@ -8,6 +8,7 @@ import pytest
 
 from appointments.errors import InvalidValue, NotAllowed
 from appointments.models import Booking, ImportRequest, Office, OutboxMessage, Service, Subscriber
+from appointments.selectors.bookings import ends_quietly
 from appointments.services.bookings import keep_booking, release_booking
 from appointments.services.importing import read_key, request_import, sweep_imports
 from appointments.services.moving import move_appointment
@@ -166,6 +167,8 @@ def test_it_can_be_cancelled_here(office: Domain) -> None:
     booking.refresh_from_db()
     assert booking.state == S.CANCELLED
     assert not list(office.munich.desk.in_states("confirmed"))
+    assert office.mailman.kinds()[-1] == "appointment_cancelled"
+    assert not ends_quietly(booking)
 
 
 def test_it_moves_under_the_name_it_was_made_with(office: Domain) -> None:

@@ -204,6 +204,23 @@ def test_cancelling_the_appointment_later_is_no_failed_move(office: Office) -> N
     assert "nothing_left" not in office.mailman.kinds()
 
 
+def test_who_cancels_the_old_one_by_hand_after_the_yes_does_not_get_it_back(office: Office) -> None:
+    old, new = asked(office)
+    office.munich.faults.add("maintenance", 40, CANCEL)
+    cancel_old_first(new, now=office.now())
+    office.work()
+
+    release_booking(old, now=office.now())
+    settle(office, new, minutes=20, step=15)
+    office.munich.faults.clear()
+    settle(office, new, minutes=6, step=30)
+
+    refreshed(old)
+    assert (old.state, old.reason) == (S.CANCELLED, "person")
+    assert standing(office) == []
+    assert office.mailman.kinds().count("appointment_cancelled") == 1
+
+
 @pytest.mark.parametrize("killed_at", range(5))
 def test_killed_between_any_two_steps_after_the_yes_it_still_ends_with_one(
     office: Office, killed_at: int

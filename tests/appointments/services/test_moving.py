@@ -309,6 +309,44 @@ def test_an_old_one_that_cannot_be_cancelled_three_times_is_told_and_cancelled_a
     assert (last.kind, edited) == ("old_given_back", "")
 
 
+def test_who_cancels_the_old_one_meanwhile_is_asked_about_the_new_one_once_it_has_gone(
+    office: Office,
+) -> None:
+    old, new = begun(office, watched=False)
+    office.munich.faults.add("maintenance", 1, CANCEL)
+    release_booking(old, now=office.now())
+    office.work()
+    refreshed(old, new)
+    before = old.state, new.state, new.wish
+
+    settle(office, new, minutes=1)
+
+    refreshed(old)
+    assert before == (S.CONFIRMED, S.RESERVED, Booking.Wish.BOOK)
+    assert (old.state, new.state, new.wish, new.replaces) == (S.CANCELLED, S.RESERVED, "ask", None)
+    assert office.mailman.kinds()[-2:] == ["old_gone_meanwhile", "appointment_cancelled"]
+
+
+def test_while_two_stand_there_is_no_third(office: Office) -> None:
+    old, new = begun(office)
+    office.munich.faults.add("maintenance", 1, CANCEL)
+    office.work()
+    slot = known_slot(office, EARLIER + timedelta(hours=1), at=PASING)
+    refreshed(new)
+    assert len(standing(office)) == 2
+
+    with pytest.raises(NotAllowed):
+        move_appointment(new, slot, now=office.now())
+    settle(office, new, minutes=1)
+    assert_moved(office, old, new)
+    newest = move_appointment(new, slot, now=office.now())
+    office.work()
+
+    refreshed(newest)
+    assert (newest.state, newest.changes) == (S.CONFIRMED, 2)
+    assert standing(office) == [seconds(slot.starts_at)]
+
+
 def test_only_the_new_one_is_reminded_of_while_both_stand(office: Office) -> None:
     _old, new = begun(office)
     office.munich.faults.add("maintenance", None, CANCEL)

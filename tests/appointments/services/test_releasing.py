@@ -16,6 +16,7 @@ from tests.appointments.services.counter import (
     calls_of,
     confirmed,
     preconfirmed,
+    requested,
     reserved,
     settle,
     states,
@@ -25,6 +26,23 @@ from tests.conftest import Office as Domain
 
 CANCEL = ["cancel-appointment"]
 GIVEN_BACK = {S.RESERVED: [], S.PRECONFIRMED: ["deleted"], S.CONFIRMED: ["deleted"]}
+
+
+@pytest.mark.parametrize(("tried", "told"), [(False, []), (True, ["hold_released"])])
+def test_what_is_given_back_before_it_is_held_is_told_once_the_city_was_asked(
+    office: Domain, tried: bool, told: list[str]
+) -> None:
+    booking = requested(office)
+    if tried:
+        office.munich.faults.add("maintenance", 1, ["reserve-appointment"])
+        office.work()
+
+    release_booking(booking, now=office.now())
+    office.work()
+
+    booking.refresh_from_db()
+    assert booking.state == S.CANCELLED
+    assert office.mailman.kinds() == told
 
 
 @pytest.mark.parametrize("state", [S.RESERVED, S.PRECONFIRMED, S.CONFIRMED])

@@ -383,3 +383,28 @@ def test_a_worker_taken_for_dead_that_comes_back_when_all_is_settled_changes_not
     assert found.state == S.PRECONFIRMED
     assert states(booking)[-3:] == ["preconfirming", "uncertain", "preconfirmed"]
     assert office.mailman.kinds().count("check_mail") == 1
+
+
+@pytest.mark.parametrize("call", ["update", "preconfirm"])
+def test_a_worker_taken_for_dead_that_comes_back_with_nothing_new_leaves_it_to_reading(
+    office: Domain, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    booking = reserved(office)
+    keep_booking(booking, now=office.now())
+    office.queue.waiting.clear()
+    real = getattr(office.desk.api, call)
+
+    def slow(*args: object) -> Appointment:
+        """The sweep gives the worker up; nobody has read yet."""
+        office.advance(seconds=61)
+        sweeps.sweep_bookings(now=office.now())
+        monkeypatch.setattr(office.desk.api, call, real)
+        raise OutcomeUnknown("timeout", status=None)
+
+    monkeypatch.setattr(office.desk.api, call, slow)
+    found = sending.send_booking(Booking.objects.get(pk=booking.pk), office.desk)
+    office.work()
+
+    booking.refresh_from_db()
+    assert (found.state, booking.state) == (S.UNCERTAIN, S.PRECONFIRMED)
+    assert office.mailman.kinds().count("check_mail") == 1

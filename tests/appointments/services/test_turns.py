@@ -6,6 +6,7 @@ import pytest
 
 from appointments.limits import QUIET_GAP
 from appointments.models import Booking, GateState, OutboxMessage, PollTarget, Search, Slot, Subscriber, Watch
+from appointments.selectors.bookings import ends_quietly
 from appointments.services import attempts, turns
 from appointments.services.bookings import release_booking
 from appointments.services.matching import serve_waiting
@@ -15,6 +16,7 @@ from tests.appointments.services.counter import (
     THURSDAY_9,
     at_the_city,
     calls_of,
+    known_slot,
     look,
     person,
     requested,
@@ -352,6 +354,20 @@ def test_a_slot_seen_gone_is_not_asked_for(office: Office) -> None:
     assert (booking.state, booking.reason) == (S.FAILED, "gone")
     assert calls_of(office, "reserve-appointment") == 0
     assert office.mailman.kinds() == ["slot_taken"]
+
+
+def test_a_slot_seen_gone_is_told_even_where_another_one_is_tried(office: Office) -> None:
+    booking = requested(office)
+    Slot.objects.update(gone_at=office.now())
+    office.watch(mode="hold", subscriber=booking.subscriber)
+    known_slot(office, THURSDAY_9 + timedelta(hours=1))
+
+    office.work()
+
+    booking.refresh_from_db()
+    assert Booking.objects.get(previous=booking).state == S.RESERVED
+    assert "slot_taken" in office.mailman.kinds()
+    assert not ends_quietly(booking)
 
 
 def test_a_worker_that_dies_before_the_next_in_turn_is_asked_costs_seconds(
