@@ -69,7 +69,11 @@ def reserve_appointment(booking: Booking, desk: Desk) -> Booking:
         )
     except StaleBooking:
         return booking
-    booking = _ask(booking, desk)
+    try:
+        booking = _ask(booking, desk)
+    except StaleBooking:
+        # So late (a computer that slept) that the booking has ended meanwhile; the city has dropped the hold by then.
+        booking.refresh_from_db()
     attempts.pay_turn(booking.search, now=desk.clock())
     return booking
 

@@ -448,3 +448,26 @@ def test_an_error_of_the_outcome_that_names_the_appointment_is_read(office: Doma
     assert booking.state == S.RESERVED
     assert states(booking) == ["requested", "reserving", "uncertain", "reserved"]
     assert ServiceCount(booking.main_service.upstream_id, 1) in booking.search.services
+
+
+def test_a_worker_that_slept_until_all_was_over_changes_nothing(
+    office: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booking = requested(office)
+    office.queue.waiting.clear()
+    reserve = office.desk.api.reserve
+
+    def asleep(*args: object, **options: object) -> object:
+        """The computer sleeps with the answer on its way, while another one sweeps."""
+        answer = reserve(*args, **options)
+        settle(office, booking, minutes=40)
+        assert booking.state == S.LAPSED
+        return answer
+
+    monkeypatch.setattr(office.desk.api, "reserve", asleep)
+    found = reserving.reserve_appointment(Booking.objects.get(pk=booking.pk), office.desk)
+    office.work()
+
+    assert found.state == S.LAPSED
+    assert list(office.munich.desk.in_states("reserved")) == []
+    assert [kind for kind in office.mailman.kinds() if kind == "appointment_reserved"] == []
