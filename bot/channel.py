@@ -21,6 +21,7 @@ from appointments.models import Booking, OutboxMessage
 from bot import chats
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Screen, keyboard_of
+from bot.messages import BookingView, render
 from bot.models import Chat
 from bot.news import News, NothingToTell, render_news
 
@@ -30,10 +31,10 @@ CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
 # A message that goes with another one waits for Telegram so long at most, because others wait behind it.
 LONGEST_WAIT = 3
 FILE_ATTEMPTS = 3
-# Messages whose buttons serve one moment of a booking; the next message about it takes them away.
 # Telegram numbers a bot's messages in order over all its chats; between two messages of the sender lie only those of
 # the conversations. So many numbers after the last known one are looked at for a message whose sending was cut off.
 LOOKED_AT = 40
+# Messages that are true and whose buttons serve for one moment of a booking; the next message about it retires them.
 _PROMPTS = (
     "captcha_wanted",
     "appointment_reserved",
@@ -93,7 +94,7 @@ class TelegramChannel:
         return ""
 
     def accompany(self, message: OutboxMessage, receipt: str) -> None:
-        """What goes with a message: the calendar file and the map point, and old buttons that go away."""
+        """What goes with a message: the calendar file and the map point, and earlier questions that are over."""
         chat = Chat.objects.filter(subscriber=message.subscriber_id).first()
         if chat is None:
             return
@@ -104,7 +105,7 @@ class TelegramChannel:
                 files_of = None
             if files_of is not None:
                 self.send_files(chat.chat_id, files_of)
-            self._retire_prompts(chat.chat_id, message, receipt)
+            self._retire_prompts(chat, message, receipt)
 
     def _chat_of(self, message: OutboxMessage) -> Chat:
         chat = Chat.objects.filter(subscriber=message.subscriber_id).first()
@@ -160,16 +161,20 @@ class TelegramChannel:
             raise
         return True
 
-    def _retire_prompts(self, chat_id: int, message: OutboxMessage, receipt: str) -> None:
-        """Take the buttons from earlier messages about the booking. They answer kindly anyway, so one try is enough."""
-        if message.booking_id is None:
+    def _retire_prompts(self, chat: Chat, message: OutboxMessage, receipt: str) -> None:
+        """Let earlier messages about the booking neither ask nor promise any more: what they said is over.
+
+        Their buttons answer kindly anyway, so one try is enough.
+        """
+        if message.booking is None:
             return
         earlier = OutboxMessage.objects.filter(
             booking=message.booking_id, kind__in=_PROMPTS, sent_at__isnull=False, pk__lt=message.pk
         )
+        content = _content(chat, Screen(render("went_on", b=BookingView(message.booking, timezone.now()))))
         for old in set(earlier.exclude(receipt__in=("", receipt)).values_list("receipt", flat=True)):
             with contextlib.suppress(DeliveryError):
-                self._call("editMessageReplyMarkup", {"chat_id": chat_id, "message_id": int(old)})
+                self._edits(content, int(old))
 
     def _follow_up(self, method: str, params: dict[str, Any], files: dict[str, Any] | None = None) -> None:
         for attempt in range(FILE_ATTEMPTS):
