@@ -14,7 +14,7 @@ from tests.conftest import REGISTER, Office
 EVERY_DAY = 0b1111111
 
 
-def test_wish_1_what_is_found_is_held_before_anybody_is_asked(office: Office) -> None:
+def test_wish_01_what_is_found_is_held_before_anybody_is_asked(office: Office) -> None:
     office.watch(mode="hold")
     office.open(THURSDAY_9)
 
@@ -24,7 +24,7 @@ def test_wish_1_what_is_found_is_held_before_anybody_is_asked(office: Office) ->
     assert office.mailman.kinds() == ["appointment_reserved"]
 
 
-def test_wish_9_emergency_services_are_asked_more_often_when_their_slots_are_added(office: Office) -> None:
+def test_wish_09_emergency_services_are_asked_more_often_when_their_slots_are_added(office: Office) -> None:
     watch = office.watch(mode="hold")
     Service.objects.filter(upstream_id=REGISTER).update(emergency=True)
     watch.search.main_service.refresh_from_db()
