@@ -142,7 +142,9 @@ def test_a_file_that_cannot_be_sent_does_not_repeat_the_message(channel, world, 
     assert receipt == str(shown(world)[0].id)
 
 
-def test_the_next_message_about_a_booking_lets_the_old_one_ask_and_promise_no_more(channel, world, chat, now) -> None:
+def test_the_next_message_about_a_booking_lets_the_old_one_ask_and_promise_no_more(
+    channel, world, chat, now
+) -> None:
     booking = BookingFactory(subscriber=chat.subscriber, reserved=True)
     held = OutboxMessageFactory(subscriber=chat.subscriber, kind="appointment_reserved", booking=booking)
     held.receipt, held.sent_at = tell(channel, held), now

@@ -472,6 +472,25 @@ def test_wish_24_nor_for_a_name_that_is_not_ones_own(office: City) -> None:
     assert refused.value.reason == "in_use"
 
 
+def test_wish_25_what_the_site_shows_on_a_day_known_for_other_hours_is_told_too(
+    office: City, phone: Phone
+) -> None:
+    office.watch(mode="notify", hours=((127, 14 * 60, 18 * 60),))
+    office.open(THURSDAY_9)
+    office.look()
+    silent = "slots_opened" not in office.mailman.kinds()
+    # The sweep shows days and their first times: this one hides behind the nine o'clock that it showed before.
+    office.open(THURSDAY_9 + timedelta(hours=6))
+
+    for _minute in range(15):
+        office.advance(seconds=60)
+        office.look(5)
+
+    assert silent
+    assert office.mailman.kinds().count("slots_opened") == 1
+    assert "15:00" in phone.texts[-1]
+
+
 def test_wish_27_my_other_appointment_is_left_alone(office: City) -> None:
     first = confirmed(office)
     known = office.munich.catalogue
