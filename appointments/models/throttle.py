@@ -118,7 +118,8 @@ class Lease(models.Model):
     epoch = models.PositiveBigIntegerField(_("epoch"), default=0)
     until = models.DateTimeField(_("until"), null=True, blank=True)
     # The computer that had it last, where that matters: started anew, it need not wait for what it left behind itself.
-    holder = models.CharField(_("computer"), max_length=100, blank=True, default="")
+    # The database fills it in, too: while computers are brought up to date one by one, some do not know it yet.
+    holder = models.CharField(_("computer"), max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("lease")
