@@ -26,7 +26,7 @@ def measure_one(stage: Stage, samples: int) -> list[Line]:
         starts_at = stage.next_start()
         since = stage.open_slot(service, office, starts_at)
         answer = stage.answer_with(starts_at, since)
-        message = stage.simulators.wait_for(lambda exchange: _is_sent(exchange, chats[office]), since, 20)[0]  # noqa: B023
+        message = _first_after(stage, answer, chats[office], since)
         taken.append(message.arrived_at - answer.answered_at)
         stage.simulators.city.remove_places(office, [service], starts_at)
         stage.end_bursts()
@@ -71,8 +71,14 @@ def measure_many(stage: Stage, people: int, number: int) -> list[Line]:
     ]
 
 
-def _is_sent(exchange: Exchange, chat: int) -> bool:
-    return exchange.path.endswith("/sendMessage") and json.loads(exchange.request)["chat_id"] == chat
+def _first_after(stage: Stage, answer: Exchange, chat: int, since: int) -> Exchange:
+    """The first message to `chat` after the city's answer; what was on its way before is about something else."""
+
+    def is_it(exchange: Exchange) -> bool:
+        sent = exchange.path.endswith("/sendMessage") and exchange.arrived_at >= answer.answered_at
+        return sent and json.loads(exchange.request)["chat_id"] == chat
+
+    return stage.simulators.wait_for(is_it, since, 20)[0]
 
 
 def _bare_sender(stage: Stage, chats: list[int]) -> float:
