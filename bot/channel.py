@@ -171,8 +171,11 @@ class TelegramChannel:
         earlier = OutboxMessage.objects.filter(
             booking=message.booking_id, kind__in=_PROMPTS, sent_at__isnull=False, pk__lt=message.pk
         )
+        over = set(earlier.exclude(receipt__in=("", receipt)).values_list("receipt", flat=True))
+        if not over:
+            return
         content = _content(chat, Screen(render("went_on", b=BookingView(message.booking, timezone.now()))))
-        for old in set(earlier.exclude(receipt__in=("", receipt)).values_list("receipt", flat=True)):
+        for old in over:
             with contextlib.suppress(DeliveryError):
                 self._edits(content, int(old))
 

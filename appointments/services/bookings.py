@@ -285,16 +285,21 @@ def swap_booking(booking: Booking, slot: Slot, *, now: datetime) -> Booking:
 
     Raises `SlotGone` or `MailLimitReached` (nothing changes), or `NotAllowed` when there is no hold to swap.
     """
-    if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
-        raise SlotGone()
-    if own := mail_limit_reached(booking.subscriber, booking.profile, slot.office):
-        raise MailLimitReached(own.pk)
+    _check_instead(booking, slot, now=now)
     with transaction.atomic():
         booking.refresh_from_db()
         if booking.state not in (S.REQUESTED, S.RESERVING, S.RESERVED) or booking.wish == Wish.RELEASE:
             raise NotAllowed(booking.state)
         Booking.objects.filter(pk=booking.pk).update(swap_to=slot)
         return release_booking(booking, now=now, reason="superseded")
+
+
+def _check_instead(booking: Booking, slot: Slot, *, now: datetime) -> None:
+    """Whether `slot` can be had instead of what `booking` holds. Raises `SlotGone` or `MailLimitReached`."""
+    if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
+        raise SlotGone()
+    if own := mail_limit_reached(booking.subscriber, booking.profile, slot.office):
+        raise MailLimitReached(own.pk)
 
 
 def take_anew(booking: Booking, slot: Slot | None, *, now: datetime) -> Booking:
@@ -306,10 +311,7 @@ def take_anew(booking: Booking, slot: Slot | None, *, now: datetime) -> Booking:
     waits for a link.
     """
     if slot is not None:
-        if slot.gone_at is not None or slot.starts_at <= now or slot.search_id != booking.search_id:
-            raise SlotGone()
-        if own := mail_limit_reached(booking.subscriber, booking.profile, slot.office):
-            raise MailLimitReached(own.pk)
+        _check_instead(booking, slot, now=now)
     with transaction.atomic():
         booking.refresh_from_db()
         if booking.state != S.PRECONFIRMED or booking.wish != Wish.BOOK or booking.replaces_id is not None:

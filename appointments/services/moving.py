@@ -24,6 +24,7 @@ from appointments.services.queueing import queue_task
 from appointments.services.replaced import stand_alone
 from appointments.services.sending import (
     ask_for_details,
+    back_to_asking,
     send_data,
     tell_refusal,
     try_later,
@@ -108,12 +109,8 @@ def _mail_limit(booking: Booking, error: TooManyAppointments, *, now: datetime) 
     if old is None or old.office_id != booking.office_id:
         return _give_back(booking, error, "mail_limit", now=now)
     with transaction.atomic():
-        advance_after_call(booking, S.RESERVED, now=now, reason=error.code)
-        if booking.wish == Wish.RELEASE:
-            queue_task("cancel_appointment", booking.pk)
+        if not back_to_asking(booking, error, now=now):
             return booking
-        Booking.objects.filter(pk=booking.pk, wish=Wish.BOOK).update(wish=Wish.ASK)
-        booking.refresh_from_db()
         enqueue(
             booking.subscriber,
             "move_mail_limit",
@@ -131,12 +128,8 @@ def _refused(booking: Booking, error: UpstreamError, *, now: datetime) -> Bookin
     if not booking.cancel_first:
         return _give_back(booking, error, "refused", now=now)
     with transaction.atomic():
-        advance_after_call(booking, S.RESERVED, now=now, reason=error.code)
-        if booking.wish == Wish.RELEASE:
-            queue_task("cancel_appointment", booking.pk)
+        if not back_to_asking(booking, error, now=now):
             return booking
-        Booking.objects.filter(pk=booking.pk, wish=Wish.BOOK).update(wish=Wish.ASK)
-        booking.refresh_from_db()
         field = error.field if isinstance(error, InvalidContact) else ""
         tell_refusal(booking, "contact_refused", field, now=now)
     return booking

@@ -5,6 +5,7 @@ Source: POST /update-appointment/ and POST /preconfirm-appointment/.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -208,21 +209,22 @@ def ask_for_details(booking: Booking, missing: tuple[str, ...], *, now: datetime
 def contact_refused(booking: Booking, error: UpstreamError, *, now: datetime) -> Booking:
     """The city does not take the data: the slot stays held, the person may change them while it lasts."""
     with transaction.atomic():
-        advance_after_call(
-            booking,
-            S.RESERVED,
-            now=now,
-            reason=error.code,
-            **_without_refused(error),
-        )
-        if booking.wish == Wish.RELEASE:
-            queue_task("cancel_appointment", booking.pk)
+        if not back_to_asking(booking, error, now=now, **_without_refused(error)):
             return booking
-        _ask_anew(booking)
         kind = "mail_limit" if isinstance(error, TooManyAppointments) else "contact_refused"
         field = error.field if isinstance(error, InvalidContact) else ""
         tell_refusal(booking, kind, field, now=now)
     return booking
+
+
+def back_to_asking(booking: Booking, error: UpstreamError, *, now: datetime, **fields: Any) -> bool:
+    """Held as before, and its person is to be asked. False: given back meanwhile, which goes on. In a transaction."""
+    advance_after_call(booking, S.RESERVED, now=now, reason=error.code, **fields)
+    if booking.wish == Wish.RELEASE:
+        queue_task("cancel_appointment", booking.pk)
+        return False
+    _ask_anew(booking)
+    return True
 
 
 def _without_refused(error: UpstreamError) -> dict[str, str]:

@@ -40,7 +40,6 @@ class Verdict:
         self.everybody = people.everybody
         self.chat_of = {person.subscriber: person.chat for person in people.everybody}
         self.person_of = {person.chat: person.subscriber for person in people.everybody}
-        self.replacements = people.movers.replacements
         self.bookings = list(Booking.objects.select_related("office").order_by("pk"))
         self.once_uncertain = set(
             BookingEvent.objects.filter(state=S.UNCERTAIN).values_list("booking", flat=True)
@@ -136,7 +135,7 @@ class Verdict:
             for (earlier, old), (later, new) in combinations(own, 2):
                 # Looked at five times a second: what touches for one look was given back in between.
                 together = later.since < earlier.until - 0.5
-                if together and self.replacements.get(new.pk) != old.pk:
+                if together and new.moved_from_id != old.pk:
                     doubles += 1
                     self._note(
                         f"person {owner} occupied {earlier.number} (booking {old.pk}) from {earlier.since:.1f} to "
@@ -164,10 +163,9 @@ class Verdict:
     def lost_by_a_move(self) -> int:
         """An appointment given back for another one that the city had not confirmed by then."""
         lost = 0
-        number_of = {booking.pk: booking.process_id for booking in self.bookings}
         until = {place.number: place.until for place in self.worlds.occupied.values()}
         for old in self.bookings:
-            tries = [number_of.get(new) for new, replaced in self.replacements.items() if replaced == old.pk]
+            tries = [new.process_id for new in self.bookings if new.moved_from_id == old.pk]
             if not tries or old.state != S.CANCELLED or old.reason != REPLACED or old.process_id not in until:
                 continue
             confirmed = [self.worlds.confirmed[number] for number in tries if number in self.worlds.confirmed]
@@ -182,7 +180,7 @@ class Verdict:
         replaced = [b.subscriber_id for b in self.bookings if b.state == S.CANCELLED and b.reason == REPLACED]
         improved = sum(owner in improving for owner in replaced)
         imported = sum(booking.imported for booking in self.bookings)
-        tried = len(self.replacements)
+        tried = sum(booking.moved_from_id is not None for booking in self.bookings)
         return (
             f"{len(replaced) - improved}, {improved}, {imported}; {tried} times tried to take another's place"
         )

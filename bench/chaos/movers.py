@@ -23,18 +23,12 @@ LINK = "https://stadt.muenchen.de/buergerservice/terminvereinbarung.html#/appoin
 
 
 class Movers:
-    """What they do, and which booking was to take the place of which."""
+    """What they do."""
 
     def __init__(self, people: People) -> None:
         self.people = people
-        # New booking -> the one it was made to replace. The database forgets it once the old one has gone.
-        self.replacements: dict[int, int] = {}
         self._wanted: dict[int, int] = {}
         self._earlier = 0
-
-    def note(self) -> None:
-        """Remember who replaces whom, as often as possible."""
-        self.replacements |= dict(Booking.objects.exclude(replaces=None).values_list("pk", "replaces_id"))
 
     def has_appointment(self, person: Person, message: Message, booking: int) -> None:
         """The city has confirmed: whoever wants another time asks for one now."""

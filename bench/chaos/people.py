@@ -195,7 +195,6 @@ class People:
 
     def act(self) -> None:
         """Read what is new in the chats, and do what was planned for by now."""
-        self.movers.note()
         with self.worlds.telegram.lock:
             fresh = [
                 m for m in self.worlds.telegram.messages.values() if m.version > self._read and m.from_bot

@@ -13,7 +13,7 @@ from appointments.errors import (
     SlotGone,
 )
 from appointments.models import Booking, Office, Slot, Watch
-from appointments.selectors.bookings import booking_of, held_booking_of, live_bookings_of
+from appointments.selectors.bookings import held_booking_of, live_bookings_of
 from appointments.selectors.profiles import profiles_of, whom_was_chosen
 from appointments.selectors.watches import accepts, open_slots_for
 from appointments.services.bookings import (
@@ -28,6 +28,7 @@ from appointments.states import HOLDING, BookingState
 from bot import callback_data as cd
 from bot import dates
 from bot.booking_screens import booking_screen, field_name
+from bot.booking_talk import act_on, bring_up_to_date, own_booking, show
 from bot.calendar_file import FILE_NAME, calendar_file
 from bot.effects import Button, Effect, Screen
 from bot.flow import present
@@ -79,7 +80,7 @@ def state_name(booking: Booking) -> str:
 
 def booking(talk: Talk) -> Screen | None:
     """One booking, as it stands."""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None:
         return None
     screen = booking_screen(found, talk.now)
@@ -88,7 +89,7 @@ def booking(talk: Talk) -> Screen | None:
 
 def check(talk: Talk) -> Screen | None:
     """The data, for a last look before they are sent."""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None or found.state not in (S.REQUESTED, S.RESERVING, S.RESERVED, S.UNCERTAIN):
         return _booking_instead(talk, found)
     html = render("booking_check", b=BookingView(found, talk.now), data=data_of(found, anew=True))
@@ -104,7 +105,7 @@ def check(talk: Talk) -> Screen | None:
 
 def fix(talk: Talk) -> Screen | None:
     """Which of the data shall change?"""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None or found.state not in HOLDING:
         return _booking_instead(talk, found)
     office = found.office
@@ -121,7 +122,7 @@ def fix(talk: Talk) -> Screen | None:
 
 def other(talk: Talk) -> Screen | None:
     """Other free times for the same watch."""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None or found.state != S.RESERVED or found.watch is None:
         return _booking_instead(talk, found)
     view = BookingView(found, talk.now)
@@ -145,7 +146,7 @@ def other(talk: Talk) -> Screen | None:
 
 def release(talk: Talk) -> Screen | None:
     """Really give back what the city has the data for already?"""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None or not found.is_live:
         return _booking_instead(talk, found)
     return Screen(
@@ -229,36 +230,7 @@ def _show_other_booking(talk: Talk, slot: Slot) -> None:
 
 def act(talk: Talk, data: cd.BookingAct) -> None:
     """A button about a booking."""
-    found = _booking(talk, data.booking)
-    if found is None:
-        talk.toast(_("This appointment is no longer known here."), alert=True)
-        return
-    try:
-        _ACTS.get(data.act, _show)(talk, found)
-    except NotAllowed:
-        # The step has passed: the truth instead.
-        found.refresh_from_db()
-        talk.toast(_("Here is where it stands."))
-        _bring_up_to_date(talk, found)
-
-
-def _bring_up_to_date(talk: Talk, found: Booking, note: str = "") -> None:
-    """Show the booking as it stands now, in the message whose button was pressed."""
-    if talk.on_menu:
-        if note:
-            talk.notice = note
-        if talk.step != "mail_missing" or not note:
-            talk.begin("booking", booking=found.pk)
-        present(talk)
-        return
-    screen = booking_screen(found, talk.now)
-    html = f"{screen.html}\n\n{format_html('<i>{}</i>', note)}" if note else screen.html
-    talk.rewrite(Screen(html, screen.rows))
-
-
-def _show(talk: Talk, found: Booking) -> None:
-    talk.begin("booking", booking=found.pk)
-    present(talk)
+    act_on(talk, data.booking, data.act, _ACTS)
 
 
 def _keep(talk: Talk, found: Booking) -> None:
@@ -297,7 +269,7 @@ def keep_now(talk: Talk, found: Booking) -> None:
         talk.toast(_("I book the new time first."))
     else:
         talk.toast(_("I am sending your data to the city."))
-    _bring_up_to_date(talk, found)
+    bring_up_to_date(talk, found)
 
 
 def _send(talk: Talk, found: Booking) -> None:
@@ -351,7 +323,7 @@ def _other(talk: Talk, found: Booking) -> None:
 
 def swap(talk: Talk, data: cd.SwapSlot) -> None:
     """Another time instead: the one that is held goes back first, because nobody holds two."""
-    found = _booking(talk, data.booking)
+    found = own_booking(talk, data.booking)
     if talk.step != "other" or found is None or talk.memory.get("booking") != found.pk:
         present(talk)
         return
@@ -365,7 +337,7 @@ def swap(talk: Talk, data: cd.SwapSlot) -> None:
         return
     except NotAllowed:
         found.refresh_from_db()
-    _show(talk, found)
+    show(talk, found)
 
 
 def _release(talk: Talk, found: Booking) -> None:
@@ -395,7 +367,7 @@ def _release_yes(talk: Talk, found: Booking) -> None:
 def _give_back(talk: Talk, found: Booking) -> None:
     found = release_booking(found, now=talk.now)
     talk.toast(_("I am giving it back."))
-    _bring_up_to_date(talk, found)
+    bring_up_to_date(talk, found)
 
 
 def _opened(talk: Talk, found: Booking) -> None:
@@ -405,7 +377,7 @@ def _opened(talk: Talk, found: Booking) -> None:
     look_again(found, now=talk.now)
     # What the city says comes as news: an edit of the same message, or the confirmation.
     talk.toast(_("I am asking the city."))
-    _bring_up_to_date(talk, found, _("I am asking the city."))
+    bring_up_to_date(talk, found, _("I am asking the city."))
 
 
 def _files(talk: Talk, found: Booking) -> None:
@@ -439,12 +411,8 @@ def _send_venue(talk: Talk, office: Office) -> bool:
     return True
 
 
-def _booking(talk: Talk, pk: object) -> Booking | None:
-    return booking_of(talk.person, pk) if isinstance(pk, int) else None
-
-
 _ACTS = {
-    "show": _show,
+    "show": show,
     "keep": _keep,
     "send": _send,
     "check": _check,

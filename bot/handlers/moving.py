@@ -11,7 +11,7 @@ from appointments.errors import (
     WatchLimitReached,
 )
 from appointments.models import Booking, Slot, Watch
-from appointments.selectors.bookings import booking_of, live_bookings_of
+from appointments.selectors.bookings import live_bookings_of
 from appointments.selectors.moving import (
     improving_watch_of,
     one_per_mail,
@@ -27,6 +27,7 @@ from appointments.services.moving import cancel_old_first, move_appointment
 from bot import callback_data as cd
 from bot import dates
 from bot.booking_screens import LARGER_GAIN, booking_screen
+from bot.booking_talk import act_on, bring_up_to_date, own_booking, show
 from bot.effects import Button, Rows, Screen
 from bot.flow import present
 from bot.keyboards import back_home
@@ -149,7 +150,7 @@ def _settings(talk: Talk, found: Booking) -> tuple[int, int, int]:
 
 def _instead(talk: Talk) -> Screen | None:
     """It cannot be moved (any more): where the booking stands now."""
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     if found is None:
         return None
     talk.begin("booking", booking=found.pk)
@@ -162,16 +163,7 @@ def _instead(talk: Talk) -> Screen | None:
 
 def act(talk: Talk, data: cd.MoveAct) -> None:
     """A button about moving."""
-    found = _booking(talk, data.booking)
-    if found is None:
-        talk.toast(_("This appointment is no longer known here."), alert=True)
-        return
-    try:
-        _ACTS.get(data.act, _show)(talk, found)
-    except NotAllowed:
-        found.refresh_from_db()
-        talk.toast(_("Here is where it stands."))
-        _bring_up_to_date(talk, found)
+    act_on(talk, data.booking, data.act, _ACTS)
 
 
 def _times(talk: Talk, found: Booking) -> None:
@@ -205,7 +197,7 @@ def turn_page(talk: Talk, data: cd.MovePage) -> None:
 
 def move_to(talk: Talk, data: cd.MoveTo) -> None:
     """A time was pressed: ask first; only the yes on that very question moves."""
-    found = _booking(talk, data.booking)
+    found = own_booking(talk, data.booking)
     if found is None:
         talk.toast(_("This appointment is no longer known here."), alert=True)
         return
@@ -233,10 +225,10 @@ def move_to(talk: Talk, data: cd.MoveTo) -> None:
         present(talk)
     except NotAllowed:
         found.refresh_from_db()
-        _show(talk, found)
+        show(talk, found)
     else:
         talk.toast(_("I book the new time first."))
-        _show(talk, new)
+        show(talk, new)
 
 
 def offer(talk: Talk, slot: Slot) -> bool:
@@ -301,7 +293,7 @@ def _stop(talk: Talk, found: Booking) -> None:
         stop_improving(watch, now=talk.now)
     talk.toast(_("I look for nothing earlier any more."))
     if talk.on_menu:
-        _show(talk, found)
+        show(talk, found)
 
 
 def _seven(talk: Talk, found: Booking) -> None:
@@ -315,25 +307,20 @@ def _seven(talk: Talk, found: Booking) -> None:
     talk.toast(_("Only %(days)s or more from now on.") % {"days": days(LARGER_GAIN)}, alert=True)
     if found.replaces is not None:
         found.refresh_from_db()
-        _bring_up_to_date(talk, found)
+        bring_up_to_date(talk, found)
 
 
 def _first(talk: Talk, found: Booking) -> None:
     """The explicit yes to cancelling the old appointment first."""
     found = cancel_old_first(found, now=talk.now)
     talk.toast(_("I am cancelling the old one. Then I book the new one."))
-    _bring_up_to_date(talk, found)
+    bring_up_to_date(talk, found)
 
 
 def _keep_old(talk: Talk, found: Booking) -> None:
     found = release_booking(found, now=talk.now, reason="kept_old")
     talk.toast(_("Your appointment stays as it is."))
-    _bring_up_to_date(talk, found)
-
-
-def _show(talk: Talk, found: Booking) -> None:
-    talk.begin("booking", booking=found.pk)
-    present(talk)
+    bring_up_to_date(talk, found)
 
 
 def _told_of_running_move(talk: Talk, found: Booking) -> bool:
@@ -341,30 +328,18 @@ def _told_of_running_move(talk: Talk, found: Booking) -> bool:
     new = replacement_of(found)
     if new is not None and new.ended_at is None:
         talk.toast(_("I am already at it."))
-        _show(talk, new)
+        show(talk, new)
         return True
     if not stands(found) or found.starts_at <= talk.now:
         talk.toast(_("Here is where it stands."))
-        _bring_up_to_date(talk, found)
+        bring_up_to_date(talk, found)
         return True
     return False
 
 
-def _bring_up_to_date(talk: Talk, found: Booking) -> None:
-    """Show the booking as it stands now, in the message whose button was pressed."""
-    if talk.on_menu:
-        _show(talk, found)
-    else:
-        talk.rewrite(booking_screen(found, talk.now))
-
-
 def _standing(talk: Talk) -> Booking | None:
-    found = _booking(talk, talk.memory.get("booking"))
+    found = own_booking(talk, talk.memory.get("booking"))
     return found if found is not None and stands(found) and found.starts_at > talk.now else None
-
-
-def _booking(talk: Talk, pk: object) -> Booking | None:
-    return booking_of(talk.person, pk) if isinstance(pk, int) else None
 
 
 def _slot(pk: object) -> Slot | None:
@@ -374,7 +349,7 @@ def _slot(pk: object) -> Slot | None:
 
 
 _ACTS = {
-    "show": _show,
+    "show": show,
     "times": _times,
     "look": _look,
     "earlier": _earlier,

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from appointments.errors import InvalidValue
 from appointments.models import Booking, Office, Profile
-from appointments.selectors.bookings import booking_of
 from appointments.selectors.profiles import profile_of
 from appointments.services.bookings import answer_question
 from appointments.services.contact import (
@@ -24,6 +23,7 @@ from appointments.services.names import MOST_CHANGES, WINDOW
 from appointments.services.profiles import save_profile
 from appointments.services.subscribers import forget_contact, save_contact
 from bot import callback_data as cd
+from bot.booking_talk import own_booking
 from bot.drafts import Draft
 from bot.effects import Button, Screen
 from bot.flow import present
@@ -352,8 +352,7 @@ def ask_field(talk: Talk, data: cd.Ask) -> None:
 
 
 def _booking(talk: Talk) -> Booking | None:
-    pk = talk.memory.get("booking")
-    return booking_of(talk.person, pk) if isinstance(pk, int) else None
+    return own_booking(talk, talk.memory.get("booking"))
 
 
 SCREENS = {"ask": question, "profile": profile, "erase_contact": erase_contact}

@@ -44,7 +44,6 @@ class Scene:
         control.say(worlds.telegram, {"chat": 7, "text": "/start"})
         self.who = SubscriberFactory(known=True)
         self.booking = BookingFactory(subscriber=self.who, **booking)
-        self.replacements: dict[int, int] = {}
 
     def tell(self, kind: str, text: str = "Given back.", **fields: Any) -> None:
         telegram = self.worlds.telegram
@@ -58,10 +57,7 @@ class Scene:
         self.worlds.shown.append(Shown(number, 7, text, "{}"))
 
     def found(self) -> dict[str, int]:
-        people = SimpleNamespace(
-            everybody=[Person(7, self.who.pk, "a@example.org", "press")],
-            movers=SimpleNamespace(replacements=self.replacements),
-        )
+        people = SimpleNamespace(everybody=[Person(7, self.who.pk, "a@example.org", "press")])
         lines = Verdict(self.worlds, people).lines()  # type: ignore[arg-type]
         return {line.what.split()[0]: int(line.measured) for line in lines if line.measured != "0"}
 
@@ -152,9 +148,10 @@ class Move(Scene):
             worlds, cancelled=True, attempts=1, reason="replaced", process_id=111_111, confirmed_at=now
         )
         self.old = self.booking
-        self.booking = BookingFactory(subscriber=self.who, confirmed=True, process_id=222_222)
+        self.booking = BookingFactory(
+            subscriber=self.who, confirmed=True, process_id=222_222, moved_from=self.old
+        )
         self.tell("appointment_moved", "Moved.")
-        self.replacements[self.booking.pk] = self.old.pk
         worlds.confirmed |= {111_111: 5.0, 222_222: 20.0}
         self.stood(old_until=25.0)
 
@@ -180,7 +177,7 @@ def test_an_old_appointment_of_which_nobody_heard_that_it_went_is_a_lost_message
 def test_two_places_of_which_none_was_to_replace_the_other_are_a_double_booking(worlds: Worlds) -> None:
     scene = Move(worlds)
     scene.tell_given_back()
-    scene.replacements = {scene.booking.pk: scene.old.pk + 1000}
+    Booking.objects.filter(pk=scene.booking.pk).update(moved_from=None)
 
     assert scene.found() == {"double": 1}
 
@@ -196,8 +193,7 @@ def test_an_old_appointment_that_went_before_the_new_one_was_confirmed_is_harm(w
 def test_a_try_that_failed_before_the_one_that_went_well_is_no_harm(worlds: Worlds) -> None:
     scene = Move(worlds)
     scene.tell_given_back()
-    failed = BookingFactory(subscriber=scene.who, failed=True, turn={"probe": True})
-    scene.replacements[failed.pk] = scene.old.pk
+    BookingFactory(subscriber=scene.who, failed=True, turn={"probe": True}, moved_from=scene.old)
 
     assert scene.found() == {}
 

@@ -27,6 +27,7 @@ class Invariants(World):
     """Nobody is harmed, nobody is told what is not so, and everything ends."""
 
     def at_every_moment(self) -> None:
+        """What must hold after every request to the city."""
         self._one_place_each()
         self._confirmed_is_the_citys_word()
         self._improving_only_improves()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import transaction
@@ -42,6 +42,11 @@ class Killed(BaseException):
 
 class World(RuleBasedStateMachine):
     """One example. Rules and invariants are mixed in; here is what they share."""
+
+    if TYPE_CHECKING:
+        # What must hold is in `Invariants`, which every model has.
+        def at_every_moment(self) -> None: ...
+        def wrongly_cancelled(self, number: int) -> str: ...
 
     catalogue_is_known = False
 
@@ -142,13 +147,6 @@ class World(RuleBasedStateMachine):
         desk.reserve, desk.preconfirm = reserved, preconfirmed  # type: ignore[method-assign]
         desk.confirm, desk.cancel = confirmed, cancelled  # type: ignore[method-assign]
         api._send = heard  # type: ignore[method-assign]
-
-    def at_every_moment(self) -> None:
-        """What must hold after every request; see `invariants`."""
-
-    def wrongly_cancelled(self, number: int) -> str:
-        """Why our request should not have cancelled this appointment, or ""; see `invariants`."""
-        raise NotImplementedError
 
     def on_the_page(self, act: Callable[[Any, float], Any]) -> Any:
         """Somebody does something on the city's own page: `act` gets its desk and its time."""
